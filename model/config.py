@@ -1,0 +1,93 @@
+"""Configuration of the network: one definition, three sizes, every idea of the paper optional."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from model.errors import InputError
+from model.markup import MARKUPS
+
+
+@dataclass(frozen=True)
+class PropNetConfig:
+    """What to build.
+
+    Attributes:
+        stacks: hourglasses in a row (paper: 4).
+        channels: width of the feature maps (paper: 256); a multiple of 16, so that the quarter
+            width of a block stays a multiple of 4.
+        depth: down- and upsamplings of an hourglass; 4 takes 64 x 64 maps to 4 x 4.
+        markup: name of the landmark markup, a key of `model.markup.MARKUPS`.
+        block: "hpm" for the multi-view block, "bottleneck" for the baseline (Table 5).
+        propagation: propagation module between hourglasses and boundary supervision (Table 4).
+        coord_conv: CoordConv at the stem and the entry of every hourglass.
+        blur_kernel: anti-aliased downsampling with this kernel size, 2, 3 or 5 (Table 6); 0 uses
+            max pooling and a plain strided convolution (baseline).
+        last_attention: the last propagation module computes its attention map too. No later
+            hourglass uses it, so no loss reaches it and its weights stay frozen, but Table 8 counts
+            it.
+    """
+
+    stacks: int = 4
+    channels: int = 256
+    depth: int = 4
+    markup: str = "wflw98"
+    block: Literal["hpm", "bottleneck"] = "hpm"
+    propagation: bool = True
+    coord_conv: bool = True
+    blur_kernel: int = 3
+    last_attention: bool = False
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.stacks < 1:
+            problems.append("stacks must be at least 1")
+        if self.channels < 16 or self.channels % 16:
+            problems.append("channels must be a positive multiple of 16")
+        if self.depth < 1:
+            problems.append("depth must be at least 1")
+        if self.markup not in MARKUPS:
+            problems.append(f"markup must be one of {', '.join(MARKUPS)}")
+        if self.block not in ("hpm", "bottleneck"):
+            problems.append("block must be 'hpm' or 'bottleneck'")
+        if self.blur_kernel not in (0, 2, 3, 5):
+            problems.append("blur_kernel must be 0, 2, 3 or 5")
+        if problems:
+            raise InputError(f"network configuration: {'; '.join(problems)}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for files."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> PropNetConfig:
+        """Inverse of `to_dict`.
+
+        Raises:
+            InputError: an unknown key or a value out of range.
+        """
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise InputError(f"unknown network setting: {', '.join(sorted(unknown))}.")
+        return cls(**values)
+
+
+# The paper's network, and two for processors without a GPU. Two stacks is the smallest network that
+# still has an attention map at inference: the last propagation module feeds nothing.
+VARIANTS: dict[str, PropNetConfig] = {
+    "propnet": PropNetConfig(stacks=4, channels=256, last_attention=True),
+    "propnet-m": PropNetConfig(stacks=2, channels=128),
+    "propnet-s": PropNetConfig(stacks=2, channels=64),
+}
+
+
+def get_variant(name: str) -> PropNetConfig:
+    """Configuration of a named variant.
+
+    Raises:
+        InputError: there is no such variant.
+    """
+    if name not in VARIANTS:
+        raise InputError(f"unknown model '{name}': use one of {', '.join(VARIANTS)}.")
+    return VARIANTS[name]

@@ -1,0 +1,37 @@
+"""How every command of this project reports a mistake of its user."""
+
+import sys
+from collections.abc import Callable
+
+from rich.console import Console
+
+
+class InputError(Exception):
+    """Something the user gave cannot be used.
+
+    The message is one sentence: what is wrong, where, and what to do about it. Library code raises
+    it; commands turn it into one line on stderr and exit code 2.
+    """
+
+
+def run_command(command: Callable[[], object]) -> None:
+    """Run a command-line entry point, turning `InputError` into one line and exit code 2.
+
+    Args:
+        command: the typer application, called without arguments.
+    """
+    try:
+        command()
+    except InputError as error:
+        # Console wraps at the terminal's width; a path must stay copyable, so no soft wrapping.
+        Console(stderr=True, highlight=False).print(
+            f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True
+        )
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _escape(text: str) -> str:
+    """Keep rich from reading `[...]` in a path as markup."""
+    return text.replace("[", r"\[")

@@ -1,0 +1,140 @@
+"""Trained weights as safetensors files that say what they are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from model.config import PropNetConfig
+from model.errors import InputError
+from model.files import replacing, sha256
+from model.propnet import PropNet
+from model.zoo import find_weights
+
+_FORMAT = "propnet-weights-1"
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a weights file says about itself.
+
+    Attributes:
+        name: for example "propnet-s".
+        config: the network.
+        input_size: side of the crops it was trained on last, pixels.
+        notes: free text: recipe, data, score.
+        sha256: SHA-256 of the file, hexadecimal; empty before it is written.
+    """
+
+    name: str
+    config: PropNetConfig
+    input_size: int
+    notes: str = ""
+    sha256: str = ""
+
+
+def save_network(
+    path: Path, network: PropNet, metadata: Metadata, dtype: torch.dtype = torch.float16
+) -> None:
+    """Write a network's weights, whole or not at all.
+
+    Args:
+        path: a .safetensors file.
+        network: what to save.
+        metadata: what it is.
+        dtype: stored type of floating-point tensors; a tensor whose values it cannot hold (a batch
+            variance over 65504 in float16) is stored as it is.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    tensors = {
+        key: _stored(value, dtype).contiguous().cpu()
+        for key, value in network.state_dict().items()
+        # Only batch normalisation's cumulative average, which we do not use, reads the counters.
+        if not key.endswith("num_batches_tracked")
+    }
+    text = {
+        "format": _FORMAT,
+        "name": metadata.name,
+        "config": json.dumps(metadata.config.to_dict()),
+        "input_size": str(metadata.input_size),
+        "notes": metadata.notes,
+    }
+    try:
+        with replacing(path) as partial:
+            save_file(tensors, partial, metadata=text)
+        # safetensors creates files that only their owner can read; weights are meant for others.
+        partial.chmod(0o644)
+    except SafetensorError as error:  # how the library reports a full disk
+        raise InputError(f"cannot write {path}: {error}.") from error
+
+
+def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """A tensor in the type in which the file keeps it."""
+    if not value.is_floating_point():
+        return value
+    small = value.to(dtype)
+    return value if bool((small.isinf() & value.isfinite()).any()) else small
+
+
+def load_network(name: str) -> tuple[PropNet, Metadata]:
+    """Read a network, ready for inference.
+
+    Args:
+        name: a shipped name or the path of a .safetensors file.
+
+    Returns:
+        The network in evaluation mode with float32 weights, and what the file says.
+
+    Raises:
+        InputError: not found, damaged, not a PropNet file, or weights that do not fit.
+    """
+    path = find_weights(name, ".safetensors")
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        detail = " ".join(str(error).split()).rstrip(".")
+        raise InputError(f"{path} is damaged or not a safetensors file: {detail}.") from error
+    if text.get("format") != _FORMAT:
+        raise InputError(f"{path} holds no PropNet weights (format {text.get('format')!r}).")
+    metadata = _read_metadata(text, path)
+    network = PropNet(metadata.config)
+    expected = {
+        key: value.shape
+        for key, value in network.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    found = {key: value.shape for key, value in tensors.items()}
+    if found != expected:
+        wrong = sorted(set(expected) ^ set(found)) or sorted(
+            key for key in expected if expected[key] != found[key]
+        )
+        raise InputError(f"{path} does not fit its own configuration: see {wrong[0]}.")
+    network.load_state_dict(tensors, strict=False)
+    return network.eval(), metadata
+
+
+def _read_metadata(text: dict[str, str], path: Path) -> Metadata:
+    """What the header of a weights file says."""
+    try:
+        return Metadata(
+            name=text["name"],
+            config=PropNetConfig.from_dict(json.loads(text["config"])),
+            input_size=int(text["input_size"]),
+            notes=text.get("notes", ""),
+            sha256=sha256(path),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    # Missing keys, text that is no JSON, values of the wrong type.
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is damaged: its header does not describe a PropNet.") from error
