@@ -9,10 +9,13 @@ from torch import Tensor, nn
 _ON_BOUNDARY = 0.05
 
 
-def coordinates(height: int, width: int) -> Tensor:
-    """[1, 3, H, W]: x and y in [-1, 1], and r = sqrt(x² + y²) scaled to [0, 1]."""
-    x = torch.linspace(-1, 1, width).expand(height, width)
-    y = torch.linspace(-1, 1, height)[:, None].expand(height, width)
+def coordinates(height: int, width: int, device: torch.device | None = None) -> Tensor:
+    """[1, 3, H, W]: x and y in [-1, 1], and r = sqrt(x² + y²) scaled to [0, 1].
+
+    Made on the device: a copy from the host would wait for the GPU, and no CUDA graph records one.
+    """
+    x = torch.linspace(-1, 1, width, device=device).expand(height, width)
+    y = torch.linspace(-1, 1, height, device=device)[:, None].expand(height, width)
     radius = torch.sqrt(x**2 + y**2)
     return torch.stack([x, y, radius / radius.max()])[None]
 
@@ -35,7 +38,7 @@ class AddCoords(nn.Module):
 
     def forward(self, x: Tensor, boundaries: Tensor | None = None) -> Tensor:
         """Append the coordinate channels."""
-        grid = coordinates(*x.shape[-2:]).to(x).expand(x.shape[0], -1, -1, -1)
+        grid = coordinates(*x.shape[-2:], x.device).to(x).expand(x.shape[0], -1, -1, -1)
         if not self.masked:
             return torch.cat([x, grid], dim=1)
         if boundaries is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from model.errors import InputError
@@ -28,7 +28,9 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}.") from error
     finally:
-        partial.unlink(missing_ok=True)
+        # Nothing to remove where not even the folder could be made.
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

@@ -70,8 +70,8 @@ def save_network(
     try:
         with replacing(path) as partial:
             save_file(tensors, partial, metadata=text)
-        # safetensors creates files that only their owner can read; weights are meant for others.
-        partial.chmod(0o644)
+            # safetensors creates files that only their owner can read; weights are for others too.
+            partial.chmod(0o644)
     except SafetensorError as error:  # how the library reports a full disk
         raise InputError(f"cannot write {path}: {error}.") from error
 
