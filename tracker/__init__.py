@@ -1,0 +1,49 @@
+"""Follow faces and their landmarks through a video.
+
+from tracker import Tracker
+
+with Tracker() as tracker:
+    for frame in tracker.track("video.mp4"):
+        for face in frame.faces:
+            print(frame.timestamp, face.id, face.landmarks)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from model.errors import InputError
+
+if TYPE_CHECKING:
+    from tracker.crop import Region
+    from tracker.engines import create_engine
+    from tracker.options import TrackerOptions
+    from tracker.results import Face, TrackedFrame
+    from tracker.tracker import Tracker
+
+__all__ = [
+    "Face",
+    "InputError",
+    "Region",
+    "TrackedFrame",
+    "Tracker",
+    "TrackerOptions",
+    "create_engine",
+]
+
+# Loaded when first asked for: training imports tracker.crop only, and needs no video libraries.
+_HOMES = {
+    "Face": "tracker.results",
+    "Region": "tracker.crop",
+    "TrackedFrame": "tracker.results",
+    "Tracker": "tracker.tracker",
+    "TrackerOptions": "tracker.options",
+    "create_engine": "tracker.engines",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,130 @@
+"""Which detection belongs to which track, and which tracks are one face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.crop import CROP_SCALE, Region
+
+# Regions this alike can be the same face: a face that moved by 0.7 of its own size since it was
+# last seen is still found again (a detector's scatter is 4 %), and two heads side by side that
+# touch (their centres 1 face and a little more apart) are not confused.
+SAME_FACE = 0.35
+# Landmarks of two tracks closer than this, on average and in faces, are of one face: the network
+# answers alike for crops of one face (a few hundredths), and two real faces cannot be this close.
+SAME_LANDMARKS = 0.1
+
+
+def likeness(first: Sequence[Region], second: Sequence[Region]) -> NDArray[np.float64]:
+    """How much regions are alike in place and size.
+
+    The mean of the intersection over union of their upright squares and of one minus the distance
+    of their centres over their mean side. The overlap alone is 0 for all regions that do not
+    touch, and falls fast for those that do. Roll is left out: a face that turns stays that face.
+
+    Args:
+        first: A regions.
+        second: B regions.
+
+    Returns:
+        [A, B]; 1 for equal regions, 0 or less for far ones.
+    """
+    one, two = _rows(first)[:, None], _rows(second)[None, :]
+    half = (one[..., 2] + two[..., 2]) / 2
+    apart = one[..., :2] - two[..., :2]
+    # Overlap per axis: limited by the smaller square, zero when apart.
+    smaller = np.minimum(one[..., 2], two[..., 2])
+    shared = np.clip(half[..., None] - np.abs(apart), 0, smaller[..., None]).prod(axis=-1)
+    union = one[..., 2] ** 2 + two[..., 2] ** 2 - shared
+    closeness = 1 - np.linalg.norm(apart, axis=-1) / half
+    return np.asarray((shared / union + closeness) / 2, dtype=np.float64)
+
+
+def match(scores: NDArray[np.float64], minimum: float = SAME_FACE) -> list[tuple[int, int]]:
+    """One-to-one assignment with the largest sum of scores over a minimum.
+
+    Args:
+        scores: [A, B], how well row a and column b go together.
+        minimum: pairs under it are never made; those over it count with what they exceed it by.
+
+    Returns:
+        Pairs (a, b), each a and each b at most once, sorted.
+    """
+    gain = np.clip(np.asarray(scores, dtype=np.float64) - minimum, 0, None)
+    if not gain.size:
+        return []
+    if gain.shape[0] > gain.shape[1]:
+        pairs = [(a, b) for b, a in enumerate(_hungarian(-gain.T))]
+    else:
+        pairs = list(enumerate(_hungarian(-gain)))
+    return sorted((a, b) for a, b in pairs if gain[a, b] > 0)
+
+
+def _hungarian(cost: NDArray[np.float64]) -> list[int]:
+    """Column of every row in the assignment of least cost; [R, C] with R <= C, O(R² C).
+
+    Shortest augmenting paths with potentials (Jonker and Volgenant, Computing 1987).
+    """
+    rows, columns = cost.shape
+    row_potential, column_potential = np.zeros(rows), np.zeros(columns)
+    owner = np.full(columns, -1)  # row that holds a column
+    for row in range(rows):
+        # Dijkstra over columns, from `row` to the nearest free one.
+        distance = np.full(columns, np.inf)
+        previous = np.full(columns, -1)
+        done = np.zeros(columns, dtype=bool)
+        here, column, path = row, -1, 0.0
+        while here >= 0:
+            reduced = path + cost[here] - row_potential[here] - column_potential
+            better = ~done & (reduced < distance)
+            distance[better], previous[better] = reduced[better], column
+            column = int(np.where(done, np.inf, distance).argmin())
+            path = float(distance[column])
+            done[column] = True
+            here = int(owner[column])
+        # Potentials of all rows and columns on the way keep the reduced costs positive.
+        passed = done & (owner >= 0)
+        row_potential[row] += path
+        row_potential[owner[passed]] += path - distance[passed]
+        column_potential[done] += distance[done] - path
+        while column >= 0:
+            before = int(previous[column])
+            owner[column] = owner[before] if before >= 0 else row
+            column = before
+    answer = [0] * rows
+    for column, holder in enumerate(owner):
+        if holder >= 0:
+            answer[holder] = column
+    return answer
+
+
+def duplicates(landmarks: Sequence[NDArray[np.floating]], regions: Sequence[Region]) -> list[int]:
+    """Tracks that follow the same face as an earlier one.
+
+    Args:
+        landmarks: of N tracks, [K, 2] each, in order of precedence.
+        regions: of the same tracks.
+
+    Returns:
+        Indices of those to drop, ascending.
+    """
+    dropped: list[int] = []
+    for late in range(len(landmarks)):
+        for early in range(late):
+            if early in dropped:
+                continue
+            apart = np.linalg.norm(landmarks[late] - landmarks[early], axis=-1).mean()
+            face = max(regions[late].size, regions[early].size) / CROP_SCALE
+            if apart < SAME_LANDMARKS * face:
+                dropped.append(late)
+                break
+    return dropped
+
+
+def _rows(regions: Sequence[Region]) -> NDArray[np.float64]:
+    """Regions as [N, 3] rows x, y, side."""
+    rows = [(region.x, region.y, region.size) for region in regions]
+    return np.array(rows, dtype=np.float64).reshape(-1, 3)

@@ -1,0 +1,98 @@
+"""The engines that run the network, and the one place where one of them is picked."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from model.errors import InputError
+from tracker.engines.base import Engine, ModelInfo, Precision, normalize
+
+__all__ = ["ENGINES", "Engine", "ModelInfo", "Precision", "create_engine", "normalize"]
+
+# name -> (module of the class, class, Python package it needs, how to get that).
+_ENGINES: dict[str, tuple[str, str, str, str]] = {
+    "openvino": (
+        "tracker.engines.openvino",
+        "OpenVinoEngine",
+        "openvino",
+        "pip install openvino",
+    ),
+    "onnxruntime": (
+        "tracker.engines.onnxruntime",
+        "OnnxRuntimeEngine",
+        "onnxruntime",
+        "pip install onnxruntime",
+    ),
+    # What it needs is several things at once; the engine says which one is missing.
+    "tensorrt": ("tracker.engines.tensorrt", "TensorRtEngine", "", ""),
+    "torch": (
+        "tracker.engines.torch",
+        "create_torch_engine",
+        "torch",
+        "pip install 'propnet-tracker[train]'",
+    ),
+}
+# The order of `auto`: a GPU beats the processor, and OpenVINO beats ONNX Runtime on every network
+# size measured (docs/results.md). torch is for those who ask for it: it takes seconds to load.
+_AUTO = ("tensorrt", "openvino", "onnxruntime")
+ENGINES = ("auto", *_ENGINES)
+
+
+def create_engine(
+    name: str,
+    weights: str,
+    threads: int | None = None,
+    precision: Precision = "auto",
+) -> Engine:
+    """Load a network into an engine.
+
+    Args:
+        name: "tensorrt", "openvino", "onnxruntime", "torch", or "auto": the first of the first
+            three that can run here. The engine's `description` says which one it is.
+        weights: a shipped name ("propnet-s") or a path: .onnx; .safetensors for torch; .engine for
+            tensorrt.
+        threads: CPU threads to use, None for all cores.
+        precision: "f32", "bf16" (faster, where the processor has it), or "auto": the fastest that
+            keeps the decoded points within 0.1 px of those of the trained network, which is f32.
+
+    Returns:
+        The engine, ready to run. Close it when done.
+
+    Raises:
+        InputError: an unknown or missing engine, unusable weights, a precision that this engine or
+            processor does not have.
+    """
+    if threads is not None and threads < 1:
+        raise InputError(f"an engine needs at least one thread, got {threads}.")
+    if name not in ENGINES:
+        raise InputError(f"no engine {name!r}; choose one of {', '.join(ENGINES)}.")
+    if name == "auto":
+        name = _choose(weights)
+    module, kind, package, install = _ENGINES[name]
+    if package and not _installed(package):
+        raise InputError(f"the engine {name!r} needs {package}: {install}.")
+    engine: Engine = getattr(import_module(module), kind)(weights, threads, precision)
+    return engine
+
+
+def _choose(weights: str) -> str:
+    """What `auto` means here."""
+    if weights.endswith(".engine"):
+        return "tensorrt"
+    if weights.endswith(".safetensors"):
+        return "torch"
+    for name in _AUTO:
+        if _tensorrt_usable() if name == "tensorrt" else _installed(_ENGINES[name][2]):
+            return name
+    raise InputError("no engine is installed: pip install openvino or onnxruntime.")
+
+
+def _tensorrt_usable() -> bool:
+    from tracker.tensorrt.choice import usable  # noqa: PLC0415  (only where it is asked for)
+
+    return usable()
+
+
+def _installed(package: str) -> bool:
+    return find_spec(package) is not None

@@ -1,0 +1,110 @@
+"""Reading our exported ONNX files, for every engine that runs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.errors import InputError
+from model.heatmap import STRIDE
+from model.markup import MARKUPS
+from model.zoo import find_weights
+from tracker.engines.base import ModelInfo
+
+if TYPE_CHECKING:
+    import onnx
+
+INPUT, OUTPUT = "image", "heatmaps"
+FORMAT = "1"
+PREFIX = "propnet."
+_KEYS = ("format", "name", "markup", "input_size", "weights_sha256")
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """A checked file.
+
+    Attributes:
+        path: where it is.
+        data: its bytes: what the engines load, so that the checked and the run file are one.
+        info: its metadata.
+    """
+
+    path: Path
+    data: bytes
+    info: ModelInfo
+
+
+def read_onnx(weights: str) -> OnnxFile:
+    """Read an exported network and check that it is ours and whole.
+
+    Args:
+        weights: a shipped name ("propnet-s") or the path of an .onnx file.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: no such file, not ONNX, truncated, not exported by this project, or its input
+            and output do not fit its metadata.
+    """
+    import onnx  # noqa: PLC0415  (a tenth of a second, only needed here)
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    path = find_weights(weights, ".onnx")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}.") from error
+    try:
+        model = onnx.load_model_from_string(data)
+    except DecodeError as error:
+        raise InputError(
+            f"{path} is not an ONNX file or was cut off: export or download it again."
+        ) from error
+    return OnnxFile(path, data, _info(model, path))
+
+
+def _info(model: onnx.ModelProto, path: Path) -> ModelInfo:
+    entries = {entry.key: entry.value for entry in model.metadata_props}
+    values = {key: entries.get(PREFIX + key, "") for key in _KEYS}
+    missing = [PREFIX + key for key in _KEYS if not values[key]]
+    if missing:
+        raise InputError(
+            f"{path} was not exported by this project (no {', '.join(missing)} in its metadata): "
+            "make one with python -m export.run."
+        )
+    if values["format"] != FORMAT:
+        raise InputError(
+            f"{path} has format {values['format']}, this version reads {FORMAT}: export it again."
+        )
+    if values["markup"] not in MARKUPS:
+        raise InputError(
+            f"{path} has an unknown markup {values['markup']!r}; known are {', '.join(MARKUPS)}."
+        )
+    size = int(values["input_size"]) if values["input_size"].isdecimal() else 0
+    if size <= 0 or size % STRIDE:
+        raise InputError(
+            f"{path} has an impossible input size {values['input_size']!r}: export it again."
+        )
+    points = MARKUPS[values["markup"]].points
+    side = size // STRIDE
+    _check_shape(model.graph.input, INPUT, (3, size, size), path)
+    _check_shape(model.graph.output, OUTPUT, (points, side, side), path)
+    return ModelInfo(values["name"], values["markup"], size, values["weights_sha256"])
+
+
+def _check_shape(values: object, name: str, expected: tuple[int, ...], path: Path) -> None:
+    """Compare the shape of one input or output, the batch dimension left out."""
+    shapes = {
+        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        for value in values  # type: ignore[attr-defined]
+    }
+    if name not in shapes:
+        raise InputError(f"{path} has no tensor {name!r}: export it again.")
+    if shapes[name][1:] != expected:
+        raise InputError(
+            f"{path}: the tensor {name!r} is {list(shapes[name][1:])}, its metadata say "
+            f"{list(expected)}: export it again."
+        )

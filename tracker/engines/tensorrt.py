@@ -1,0 +1,92 @@
+"""TensorRT on an NVIDIA GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from model.errors import InputError
+from model.heatmap import STRIDE
+from model.markup import MARKUPS
+from tracker.engines.base import Precision, normalize
+from tracker.engines.onnx_file import read_onnx
+from tracker.tensorrt.choice import choose_flavour
+from tracker.tensorrt.cuda import Gpu, find_gpu
+from tracker.tensorrt.faces import portrait_crops
+from tracker.tensorrt.flavour import Flavour
+from tracker.tensorrt.progress import build_progress
+from tracker.tensorrt.record import EngineRecord, read_record
+from tracker.tensorrt.runner import Runner
+from tracker.tensorrt.store import Recipe, cached_engine, given_engine
+
+
+class TensorRtEngine:
+    """A network in TensorRT 10, 11 or TensorRT for RTX.
+
+    Weights by name or as an .onnx file are built into an engine the first time; it is kept (see
+    `tracker.tensorrt.store.engine_folder`). An .engine file is taken as it is.
+
+    Thread safety: see `tracker.engines.base.Engine`. Several engines may live in one process.
+
+    Args:
+        weights: a shipped name, or the path of an .onnx or .engine file.
+        threads: unused; for the other engines.
+        precision: "f16", "f32", or "auto" for f16.
+
+    Raises:
+        InputError: no GPU, no TensorRT, no pycuda; unusable weights; an engine for another GPU or
+            TensorRT.
+    """
+
+    def __init__(
+        self, weights: str, threads: int | None = None, precision: Precision = "auto"
+    ) -> None:
+        del threads
+        if precision == "bf16":
+            raise InputError("the engine 'tensorrt' has no precision 'bf16': use f16 or f32.")
+        gpu = find_gpu()
+        engine, record, flavour = _find_engine(weights, gpu, precision)
+        self._runner: Runner | None = Runner(flavour, engine, record)
+        self.info = record.info
+        side = record.info.input_size // STRIDE
+        self._shape = (MARKUPS[record.info.markup].points, side, side)
+        graph = ", CUDA graph" if self._runner.graphed else ""
+        self.description = f"{flavour.title}, {gpu.name}, {record.precision}{graph}"
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the network; see `tracker.engines.base.Engine`."""
+        if self._runner is None:
+            raise RuntimeError("this engine was closed")
+        heatmaps = np.empty((len(crops), *self._shape), dtype=np.float32)
+        self._runner(normalize(crops), heatmaps)
+        return heatmaps
+
+    def close(self) -> None:
+        """Release the GPU's memory; a second call does nothing."""
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+
+def _find_engine(
+    weights: str, gpu: Gpu, precision: Precision
+) -> tuple[bytes, EngineRecord, Flavour]:
+    path = Path(weights)
+    if path.suffix == ".engine":
+        record = read_record(path)
+        wanted = {"auto": record.precision, "f16": "fp16", "f32": "fp32"}[precision]
+        if wanted != record.precision:
+            raise InputError(f"{path} computes in {record.precision}, not {wanted}.")
+        flavour = choose_flavour(gpu)
+        return *given_engine(path, flavour, gpu), flavour
+    flavour = choose_flavour(gpu)
+    recipe = Recipe(read_onnx(weights), flavour, "fp32" if precision == "f32" else "fp16")
+    console = Console(stderr=True)
+    with build_progress(console) as report:
+        engine, record = cached_engine(
+            recipe, portrait_crops, lambda text: console.print(text, soft_wrap=True), report
+        )
+    return engine, record, flavour

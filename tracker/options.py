@@ -1,0 +1,75 @@
+"""How to track: every number of the tracking loop, with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model.errors import InputError
+from model.heatmap import DECODERS, Decoder
+from tracker.detect import DETECTORS, DetectorChoice
+from tracker.engines import Precision
+from tracker.smooth import smoothing
+
+
+@dataclass(frozen=True)
+class TrackerOptions:
+    """How to track. The defaults suit one person before a camera.
+
+    Attributes:
+        max_faces: faces to follow at once, >= 1.
+        detector: "auto", "full" or "short"; see `tracker.detect.FaceDetector`.
+        min_detection: score under which detections are ignored, 0..1.
+        detect_interval: while fewer faces than `max_faces` are followed, look for new ones this
+            often, seconds. With none in sight every frame is searched: there is time then.
+        start_confidence: a face is followed from this confidence on, 0..1.
+        stop_confidence: and counts as lost under this one, 0..start_confidence.
+        max_lost: a face is given up after this many frames in a row in which it was not seen.
+        max_gap: after a pause longer than this, seconds, the detector has to confirm where the
+            faces are.
+        smoothing: "balanced", "stable", "responsive" or "off".
+        decoder: "dark" or "quarter"; see `model.heatmap.decode`.
+        precision: "auto", "f32" or "bf16"; see `tracker.engines.create_engine`.
+        threads: CPU threads of the engine, None for all cores.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    max_faces: int = 1
+    detector: DetectorChoice = "auto"
+    # MediaPipe's own default. A false detection costs one run of the network, which rejects it.
+    min_detection: float = 0.5
+    # Half of the half second in which a face that comes back shall be found again; at 30 frames/s
+    # the detector then adds less than 1 ms to the average frame.
+    detect_interval: float = 0.25
+    # Measured with propnet-s: tracked faces 0.77 and more (99 %), faces with the lower half covered
+    # 0.68 (95 %), places without a face 0.42 (median) to 0.61 (90 %).
+    start_confidence: float = 0.6
+    stop_confidence: float = 0.5
+    # A sixth of a second at 30 frames/s: a hand that passes. Longer, and the last region is stale.
+    max_lost: int = 5
+    # A head moves by its own size in about this time.
+    max_gap: float = 0.5
+    smoothing: str = "balanced"
+    decoder: Decoder = "dark"
+    precision: Precision = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        smoothing(self.smoothing)
+        problems = {
+            "max_faces must be at least 1": self.max_faces < 1,
+            f"detector must be one of {', '.join(DETECTORS)}": self.detector not in DETECTORS,
+            "min_detection must be between 0 and 1": not 0 <= self.min_detection <= 1,
+            "detect_interval must be 0 or more seconds": not self.detect_interval >= 0,
+            "confidences must be 0 <= stop_confidence <= start_confidence <= 1": not (
+                0 <= self.stop_confidence <= self.start_confidence <= 1
+            ),
+            "max_lost must be 0 or more frames": self.max_lost < 0,
+            "max_gap must be more than 0 seconds": not self.max_gap > 0,
+            f"decoder must be one of {', '.join(DECODERS)}": self.decoder not in DECODERS,
+            "threads must be at least 1": self.threads is not None and self.threads < 1,
+        }
+        found = [text for text, wrong in problems.items() if wrong]
+        if found:
+            raise InputError(f"tracker options: {'; '.join(found)}.")

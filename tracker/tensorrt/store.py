@@ -1,0 +1,185 @@
+"""Engines by what they are made of: built once, found again, rebuilt when they no longer fit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from model.errors import InputError
+from model.files import replacing
+from tracker.engines.onnx_file import OnnxFile
+from tracker.tensorrt.builder import Batch, Report, build_engine
+from tracker.tensorrt.cuda import Gpu, find_gpu
+from tracker.tensorrt.flavour import Flavour
+from tracker.tensorrt.half import measure_peaks, overflowing, to_half
+from tracker.tensorrt.record import ANY_GPU, EngineRecord, foreign, read_engine, write_engine
+
+EnginePrecision = Literal["fp16", "fp32"]
+# Makes crops [N, S, S, 3] of side S on which overflows are looked for.
+Crops = Callable[[int], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an engine is made of.
+
+    Attributes:
+        source: the network.
+        flavour: the TensorRT.
+        precision: of the layers.
+        batch: crops at once.
+    """
+
+    source: OnnxFile
+    flavour: Flavour
+    precision: EnginePrecision = "fp16"
+    batch: Batch = Batch()
+
+    def record(self) -> EngineRecord:
+        """The record of such an engine, without what only its build tells.
+
+        Raises:
+            InputError: there is no GPU, and this TensorRT builds for the one that is there.
+        """
+        return EngineRecord(
+            info=self.source.info,
+            onnx_sha256=hashlib.sha256(self.source.data).hexdigest(),
+            flavour=self.flavour.name,
+            version=self.flavour.version,
+            gpu=ANY_GPU if self.flavour.portable else find_gpu(),
+            precision=self.precision,
+            batch=(self.batch.minimum, self.batch.optimum, self.batch.maximum),
+            fp32_layers=(),
+            build_seconds=0.0,
+            engine_sha256="",
+        )
+
+
+def half_network(
+    model: onnx.ModelProto, crops: NDArray[np.uint8]
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """A network in fp16 and the names of its layers that had to stay in fp32."""
+    keep = overflowing(model, measure_peaks(model, crops))
+    return to_half(model, keep), keep
+
+
+def make_engine(path: Path, recipe: Recipe, crops: Crops, report: Report | None = None) -> EngineRecord:
+    """Build an engine and write it with its record.
+
+    Args:
+        path: the .engine file; replaced.
+        recipe: what to build.
+        crops: makes the crops on which overflows are looked for.
+        report: told how far the build is.
+
+    Returns:
+        The record.
+
+    Raises:
+        InputError: no GPU, a network that TensorRT does not take, a full disk.
+    """
+    start = perf_counter()
+    record = recipe.record()
+    network, keep = recipe.source.data, ()
+    if recipe.precision == "fp16":
+        model = onnx.load_model_from_string(network)
+        half, keep = half_network(model, crops(recipe.source.info.input_size))
+        network = half.SerializeToString()
+    timing_file = _timing_path(record)
+    timing = timing_file.read_bytes() if timing_file.is_file() else b""
+    built = build_engine(recipe.flavour, network, recipe.batch, timing, report)
+    record = replace(
+        record,
+        fp32_layers=keep,
+        build_seconds=round(perf_counter() - start, 1),
+        engine_sha256=hashlib.sha256(built.engine).hexdigest(),
+    )
+    write_engine(path, built.engine, record)
+    if built.timing:
+        # They only make the next build shorter: not worth failing for.
+        with suppress(InputError), replacing(timing_file) as partial:
+            partial.write_bytes(built.timing)
+    return record
+
+
+def cached_engine(
+    recipe: Recipe, crops: Crops, announce: Callable[[str], object], report: Report | None = None
+) -> tuple[bytes, EngineRecord]:
+    """An engine from the cache, built if it is not there or no longer fits.
+
+    Args:
+        recipe: what to find or build.
+        crops: makes the crops on which overflows are looked for.
+        announce: told in a sentence what is built, why, and how long it took.
+        report: told how far the build is.
+
+    Returns:
+        The serialised engine and its record.
+
+    Raises:
+        InputError: it cannot be built or written.
+    """
+    wanted = recipe.record()
+    path = engine_folder() / f"{wanted.info.name}-{_digest(wanted)}.engine"
+    if path.is_file():
+        try:
+            engine, record = read_engine(path)
+            if record.key == wanted.key:
+                return engine, record
+            announce(f"{path} is of another network or device: building it again.")
+        except InputError as error:
+            announce(f"{error} Building it again.")
+    announce(
+        f"building a TensorRT engine of {wanted.info.name} for {wanted.gpu.name} with "
+        f"{recipe.flavour.title}, {wanted.precision}; this is done once and may take minutes."
+    )
+    record = make_engine(path, recipe, crops, report)
+    announce(f"built {path} in {record.build_seconds:.1f} s.")
+    return read_engine(path)
+
+
+def given_engine(path: Path, flavour: Flavour, gpu: Gpu) -> tuple[bytes, EngineRecord]:
+    """An engine file that the user names.
+
+    Raises:
+        InputError: it is damaged, not one of ours, or does not run here. It is not built again:
+            which network it came from is not known here.
+    """
+    engine, record = read_engine(path)
+    reason = foreign(record, flavour, gpu)
+    if reason:
+        raise InputError(
+            f"{path} does not run here: {reason}; build it again with "
+            f"python -m export.run --weights {record.info.name} --tensorrt {path}."
+        )
+    return engine, record
+
+
+def engine_folder() -> Path:
+    """Where engines are kept: $PROPNET_CACHE, else $XDG_CACHE_HOME/propnet, else ~/.cache/propnet."""
+    if given := os.environ.get("PROPNET_CACHE"):
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "propnet"
+
+
+def _timing_path(record: EngineRecord) -> Path:
+    """Timings hold for one TensorRT on one GPU, whatever the network."""
+    text = json.dumps([record.flavour, record.version, asdict(record.gpu)])
+    return engine_folder() / f"timing-{hashlib.sha256(text.encode()).hexdigest()[:16]}.cache"
+
+
+def _digest(record: EngineRecord) -> str:
+    """Short name of a key."""
+    return hashlib.sha256(repr(record.key).encode()).hexdigest()[:16]

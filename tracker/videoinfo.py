@@ -1,0 +1,98 @@
+"""What every source of frames tells about itself and hands out, file and camera alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Ticks per second where a source has no clock of its own (cameras): the clock of MPEG. Every usual
+# frame rate is a whole number of its ticks, except the 1001 family, which is off by half a tick.
+CLOCK = Fraction(1, 90_000)
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """A source of frames, as its frames come out (rotation applied).
+
+    Attributes:
+        name: how messages call the source: the path, or "camera 0".
+        path: the file; None for a camera.
+        width: pixels.
+        height: pixels.
+        rate: mean frames per second, exact (30000/1001, not 29.97); None if unknown. Files may have
+            a variable rate: the timestamps of the frames are the truth.
+        frames: number of frames that the header states; None if it does not. Headers err.
+        duration: seconds of video that the header states; None if it does not.
+        rotation: degrees, clockwise, that the frames were turned by: 0, 90, 180 or 270.
+        has_audio: whether the file has an audio stream.
+        time_base: seconds per tick of the source's clock.
+        pixel_aspect: width over height of one pixel; not 1 for anamorphic video.
+        live: frames come in real time and have no end; frames may be dropped.
+    """
+
+    name: str
+    path: Path | None
+    width: int
+    height: int
+    rate: Fraction | None = None
+    frames: int | None = None
+    duration: float | None = None
+    rotation: int = 0
+    has_audio: bool = False
+    time_base: Fraction = CLOCK
+    pixel_aspect: Fraction = Fraction(1)
+    live: bool = False
+
+    @property
+    def expected_frames(self) -> int | None:
+        """Frames to expect, for a progress bar; None if nobody knows."""
+        if self.frames:
+            return self.frames
+        if self.duration and self.rate:
+            return max(round(self.duration * self.rate), 1)
+        return None
+
+
+class SourceFrame(NamedTuple):
+    """One frame of a source.
+
+    Attributes:
+        number: of the frame, from 0.
+        timestamp: seconds on the source's clock; grows strictly from frame to frame.
+        image: [height, width, 3], uint8, RGB.
+    """
+
+    number: int
+    timestamp: float
+    image: NDArray[np.uint8]
+
+
+class FrameSource(Protocol):
+    """An opened source: iterate over it once, then close it (or use it as a context manager)."""
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the source is."""
+        ...
+
+    def __iter__(self) -> Iterator[SourceFrame]: ...
+
+    def close(self) -> None:
+        """Free the file or camera."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
