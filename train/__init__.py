@@ -1,0 +1,1 @@
+"""Training and evaluation: datasets, losses, recipes, the training loop and the metrics."""

@@ -1,0 +1,95 @@
+"""One annotated face, whatever the dataset it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import InputError
+
+# The six WFLW attributes, in the order of the list files.
+ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
+NO_ATTRIBUTES = (0,) * len(ATTRIBUTES)
+
+
+@dataclass(frozen=True, eq=False)  # comparing arrays gives no truth value
+class Sample:
+    """One annotated face.
+
+    Attributes:
+        image: the picture's file; for COFW the `.mat` file that holds all of them.
+        points: landmarks, float64 [K, 2], pixels of the picture; (0, 0) is the CENTRE of the top
+            left pixel.
+        box: float64 [4], x_min, y_min, x_max, y_max: the tight box of the landmarks (WFLW: the
+            rectangle of the list).
+        source: where the face comes from, for weights and figures by source: "300w/helen", "ytf",
+            "wild", "wflw", "cofw".
+        attributes: six flags 0/1 in the order of `ATTRIBUTES`; zeros where the dataset has none.
+        entry: for pictures inside an HDF5 file, the dataset in it and the index there, for example
+            ("IsT", 12); None for a picture that is a file.
+    """
+
+    image: Path
+    points: NDArray[np.float64]
+    box: NDArray[np.float64]
+    source: str
+    attributes: tuple[int, ...] = NO_ATTRIBUTES
+    entry: tuple[str, int] | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages and tables call this face."""
+        if self.entry is None:
+            return str(self.image)
+        return f"{self.image}, {self.entry[0]}[{self.entry[1]}]"
+
+    def load(self) -> NDArray[np.uint8]:
+        """Read the picture.
+
+        Returns:
+            [H, W, 3] RGB, uint8.
+
+        Raises:
+            InputError: the file is missing or is not a picture.
+        """
+        if self.entry is not None:
+            # Imported here: h5py is needed for COFW only, and cofw.py builds on this file.
+            from train.data.cofw import read_entry  # noqa: PLC0415
+
+            return read_entry(self.image, *self.entry)
+        return read_image(self.image)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read a picture as the annotators saw it.
+
+    An EXIF rotation is NOT applied: the datasets were marked in the pixels as they are stored.
+
+    Args:
+        path: any format OpenCV reads; grey pictures become RGB.
+
+    Returns:
+        [H, W, 3] RGB, uint8.
+
+    Raises:
+        InputError: the file is missing or is not a picture.
+    """
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise InputError(f"cannot read the image {path}: {error.strerror or error}.") from error
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    # OpenCV raises on an empty buffer and returns None on one that it does not understand.
+    image = cv2.imdecode(data, flags) if data.size else None
+    if image is None:
+        raise InputError(f"{path} is not a picture that OpenCV can read; replace the file.")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def tight_box(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Smallest upright box around landmarks [K, 2]: float64 [4], x_min, y_min, x_max, y_max."""
+    return np.concatenate([points.min(axis=0), points.max(axis=0)])

@@ -1,0 +1,38 @@
+"""Exponential moving average of a network's weights."""
+
+from __future__ import annotations
+
+import copy
+from typing import Generic, TypeVar
+
+import torch
+from torch import nn
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class WeightAverage(Generic[Network]):
+    """Average that is evaluated and shipped instead of the last step's weights.
+
+    Args:
+        network: what to average; the average starts as its copy.
+        decay: share of the old average kept per step. The first steps keep less, so that the
+            random start is forgotten: min(decay, (1 + n) / (10 + n)).
+    """
+
+    def __init__(self, network: Network, decay: float) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.decay = decay
+        self.steps = 0
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Take one step's weights into the average, batch statistics included."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        pairs = zip(self.network.state_dict().values(), network.state_dict().values(), strict=True)
+        for average, value in pairs:
+            if average.is_floating_point():
+                average.lerp_(value, 1 - decay)
+            else:
+                average.copy_(value)

@@ -1,0 +1,209 @@
+"""`python -m train.evaluate`: accuracy of a network on a dataset.
+
+Two boxes: `gt` cuts the crop from the ground-truth box, as papers do; `detector` lets the tracker's
+face detector find the face first. A face the detector misses has no landmarks: NME and median are
+over the faces found, FR and AUC count it as a failure, and `detected` is the share found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from model.errors import InputError, run_command
+from model.files import replacing
+from model.heatmap import DECODERS, Decoder
+from tracker.detect import FaceDetector
+from tracker.engines import Engine, create_engine
+from train.ced import plot_ced
+from train.data import DEFAULT_SPLITS, SPLITS, Sample, read_dataset, select_named
+from train.evaluation import Evaluation, evaluate
+from train.metrics import summarize
+from train.predict import DetectorLocator, true_region
+from train.report import attribute_subsets, by_source, summaries, to_json, to_table
+from tracker.engines.torch import open_torch_engine
+
+ENGINES = ("torch", "openvino", "onnxruntime")
+BOXES = ("gt", "detector")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    *,
+    dataset: Annotated[str, typer.Option(help="wflw, 300w or cofw.")],
+    data: Annotated[Path, typer.Option(help="The dataset's folder, in its official layout.")],
+    weights: Annotated[
+        str, typer.Option(help="Shipped name, or a .safetensors (torch) or .onnx file.")
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="wflw: train, test. 300w: train, common, challenge, full, private. cofw: train, "
+            "test. Default: what papers report (test, full, test)."
+        ),
+    ] = None,
+    box: Annotated[str, typer.Option(help="Where the crop comes from: gt or detector.")] = "gt",
+    engine: Annotated[str, typer.Option(help="torch, openvino or onnxruntime.")] = "torch",
+    device: Annotated[str, typer.Option(help="For torch: auto, cpu, cuda.")] = "auto",
+    decoder: Annotated[str, typer.Option(help="dark or quarter (the paper's).")] = "dark",
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored crop.")] = False,
+    normalizer: Annotated[
+        str | None,
+        typer.Option(help="inter-ocular or inter-pupil. Default: the dataset's own."),
+    ] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            "--list",
+            help="Only the faces whose picture this file names: one a line, the last field of the "
+            "line, so a WFLW list will do.",
+        ),
+    ] = None,
+    zero_based: Annotated[
+        bool,
+        typer.Option(
+            "--zero-based",
+            help="300w: the .pts files count pixels from 0. The official ones count from 1.",
+        ),
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N faces.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Crops run at once.")] = 32,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here; replaces the file.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the CED curve here (.png); replaces the file.")
+    ] = None,
+) -> None:
+    """Print NME, failure rate and AUC of a network on a dataset."""
+    _check("dataset", dataset, tuple(SPLITS))
+    _check("box", box, BOXES)
+    _check("engine", engine, ENGINES)
+    _check("decoder", decoder, DECODERS)
+    _check_outputs(json_file, plot)
+    split = split or DEFAULT_SPLITS[dataset]
+    samples = read_dataset(dataset, data, split, one_based=not zero_based)
+    if names is not None:
+        samples = select_named(samples, names)
+    samples = samples[:limit]
+    with closing(_open(engine, weights, device)) as network:
+        result = _run(
+            network,
+            samples,
+            box=box,
+            normalizer=normalizer,
+            decoder=cast(Decoder, decoder),
+            flip=flip,
+            batch=batch,
+        )
+        settings = {
+            "dataset": dataset,
+            "split": split,
+            "list": names.name if names else None,
+            "limit": limit,
+            "box": box,
+            "normalizer": result.normalizer,
+            "weights": network.info.name,
+            "weights_sha256": network.info.weights_sha256,
+            "engine": network.description,
+            "input_size": network.info.input_size,
+            "network_markup": network.info.markup,
+            "markup": result.markup.name,
+            "decoder": decoder,
+            "flip": flip,
+        }
+    total = summarize(result.errors)
+    subsets = summaries(attribute_subsets(samples, result.errors)) if dataset == "wflw" else {}
+    sources = summaries(by_source(samples, result.errors))
+    title = (
+        f"{network.info.name} on {dataset} {split}, {box} box, {result.normalizer}, "
+        f"{network.description}"
+    )
+    # Without a terminal rich assumes 80 columns, too few for the table.
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    shown = sources if len(sources) > 1 else {}
+    console.print(to_table(title, {"all": total, **subsets, **shown}))
+    if json_file is not None:
+        with replacing(json_file) as partial:
+            document = json.dumps(to_json(settings, total, subsets, sources), indent=2)
+            partial.write_text(document + "\n", encoding="utf-8")
+    if plot is not None:
+        plot_ced({network.info.name: result.errors}, plot, f"{dataset} {split}, {box} box")
+
+
+def _run(
+    network: Engine,
+    samples: Sequence[Sample],
+    *,
+    box: str,
+    normalizer: str | None,
+    decoder: Decoder,
+    flip: bool,
+    batch: int,
+) -> Evaluation:
+    """Evaluate behind a progress bar."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    detector = FaceDetector() if box == "detector" else None
+    try:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("faces", total=len(samples))
+            return evaluate(
+                network,
+                samples,
+                normalizer=normalizer,
+                locate=DetectorLocator(detector) if detector else true_region,
+                decoder=decoder,
+                flip=flip,
+                batch=batch,
+                progress=lambda count: bar.advance(task, count),
+            )
+    finally:
+        if detector:
+            detector.close()
+
+
+def _open(engine: str, weights: str, device: str) -> Engine:
+    if engine == "torch":
+        return open_torch_engine(weights, device)
+    if device != "auto":
+        raise InputError(f"--device is for the torch engine; {engine} runs on the processor.")
+    return create_engine(engine, weights)
+
+
+def _check(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InputError(f"--{option} is {value!r}; choose one of {', '.join(allowed)}.")
+
+
+def _check_outputs(json_file: Path | None, plot: Path | None) -> None:
+    """Find out that a result cannot be written before it is computed."""
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise InputError(f"--plot {plot}: the curve is written as .png; choose such a name.")
+    for path in (json_file, plot):
+        if path is None:
+            continue
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name a file to write.")
+        parent = next(folder for folder in path.absolute().parents if folder.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK):
+            raise InputError(f"cannot write {path}: no permission in {parent}.")
+
+
+if __name__ == "__main__":
+    run_command(app)

@@ -1,0 +1,96 @@
+"""Errors of a network on annotated faces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import InputError
+from model.heatmap import Decoder
+from model.markup import MARKUPS, Markup, get_markup
+from tracker.engines.base import Engine
+from train.convert import to_markup
+from train.data.sample import Sample
+from train.metrics import face_errors
+from train.predict import Locator, predict, true_region
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Errors of a network on a set of faces.
+
+    Attributes:
+        markup: the dataset's.
+        normalizer: name of the distance that errors are divided by.
+        points: [N, K, 2] predicted landmarks in the dataset's markup, pixels of each picture; NaN
+            for faces that were not found.
+        errors: [N] normalised mean errors as fractions, infinity for faces not found.
+    """
+
+    markup: Markup
+    normalizer: str
+    points: NDArray[np.float64]
+    errors: NDArray[np.float64]
+
+
+def evaluate(
+    engine: Engine,
+    samples: Sequence[Sample],
+    *,
+    normalizer: str | None = None,
+    locate: Locator = true_region,
+    decoder: Decoder = "dark",
+    flip: bool = False,
+    batch: int = 32,
+    progress: Callable[[int], object] | None = None,
+) -> Evaluation:
+    """Predict the landmarks of every sample and compare them with its labels.
+
+    Args:
+        engine: the network; its markup may differ from the labels' where `train.convert` knows how.
+        samples: the faces, all with the same markup, at least one.
+        normalizer: distance to divide by; the markup's default if None.
+        locate: where to cut; the default is the ground-truth box.
+        decoder: how heatmaps become points.
+        flip: average the heatmaps with those of the mirrored crop.
+        batch: crops given to the network at once.
+        progress: called with the number of faces just done.
+
+    Returns:
+        Points and errors in the order of the samples.
+
+    Raises:
+        InputError: no conversion between the two markups, an unknown normaliser, a face whose
+            normalising distance is 0, or a picture that cannot be read.
+        ValueError: no samples, or samples of several markups.
+    """
+    truth = np.stack([sample.points for sample in samples])
+    markup = next(markup for markup in MARKUPS.values() if markup.points == truth.shape[1])
+    # Whatever can be wrong is found before the network runs for minutes.
+    own = get_markup(engine.info.markup)
+    to_markup(np.zeros((own.points, 2)), own.name, markup.name)
+    for sample, distance in zip(samples, markup.normalizer(truth, normalizer), strict=True):
+        if not distance > 0:
+            raise InputError(
+                f"{sample.name}: the two points that errors are divided by coincide; correct the "
+                f"labels or choose another normaliser."
+            )
+    predicted = predict(
+        engine,
+        samples,
+        locate=locate,
+        decoder=decoder,
+        flip=flip,
+        batch=batch,
+        progress=progress,
+    )
+    points = to_markup(predicted, own.name, markup.name)
+    return Evaluation(
+        markup=markup,
+        normalizer=normalizer or markup.default_normalizer,
+        points=points,
+        errors=face_errors(points, truth, markup, normalizer),
+    )

@@ -1,0 +1,111 @@
+"""Batches for the training loop, in the same order whoever loads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from model.errors import InputError
+from model.markup import get_markup
+from train.data.sample import Sample
+from train.dataset import CropDataset
+from train.distributed import World
+from train.interrupt import ignore_signals
+from train.pictures import PictureCache
+from train.recipe import Stage
+from train.schedule import epoch_order
+from train.settings import RunConfig
+
+
+class Feed:
+    """Serves this process's share of every epoch.
+
+    Args:
+        config: the run.
+        samples: the training faces.
+        world: this process among all.
+    """
+
+    def __init__(self, config: RunConfig, samples: Sequence[Sample], world: World) -> None:
+        self._config, self._samples, self._world = config, samples, world
+        self._markup = get_markup(config.network.markup)
+        weights = [config.recipe.source(sample.source).weight for sample in samples]
+        self._weights = np.array(weights, dtype=np.float32)
+        # Loading processes start anew every epoch, and each would keep its own copy.
+        self._load = Sample.load if config.workers else PictureCache()
+
+    def length(self, stage: Stage, epoch: int) -> int:
+        """Batches of an epoch, the same in every process.
+
+        Raises:
+            InputError: there are not enough faces for one batch.
+        """
+        faces, batch = len(self._order(epoch)), stage.batch * self._world.size
+        if faces < batch:
+            raise InputError(
+                f"{faces} training faces do not fill one batch of {batch}: "
+                "give more data or a smaller batch in the recipe."
+            )
+        return faces // batch
+
+    def batches(self, stage: Stage, epoch: int, done: int) -> Iterator[dict[str, Tensor]]:
+        """The batches of an epoch for this process.
+
+        Args:
+            stage: size and batch.
+            epoch: number of the epoch.
+            done: batches served before an interruption.
+
+        Yields:
+            Stacked items of a `CropDataset`, stage.batch each.
+
+        Raises:
+            InputError: a picture cannot be read.
+        """
+        config, world = self._config, self._world
+        dataset = CropDataset(
+            self._samples,
+            self._markup,
+            size=stage.size,
+            augment=config.recipe.augment,
+            seed=config.seed,
+            weights=self._weights,
+            landmark_sigma=config.recipe.landmark_sigma,
+            load=self._load,
+        )
+        # Every process takes every size-th face of the same order.
+        mine = self._order(epoch)[world.rank :: world.size]
+        first, end = done * stage.batch, self.length(stage, epoch) * stage.batch
+        dataset.plan(epoch * world.size + world.rank, mine[first:end], first)
+        iterator = iter(
+            DataLoader(
+                dataset,
+                stage.batch,
+                num_workers=config.workers,
+                pin_memory=world.device.type == "cuda",
+                worker_init_fn=_start_worker,
+            )
+        )
+        try:
+            yield from iterator
+        except InputError as error:
+            # A loading process's error arrives as its whole traceback; the sentence is at its end.
+            raise InputError(str(error).rpartition("InputError: ")[2].strip()) from error
+        finally:
+            # Loading processes end with the last reference. They ignore signals, so one that a
+            # traceback kept alive would keep this process from ending.
+            del iterator
+
+    def _order(self, epoch: int) -> list[int]:
+        return epoch_order(self._samples, self._config.recipe, self._config.seed, epoch)
+
+
+def _start_worker(number: int) -> None:
+    """Set up a loading process."""
+    ignore_signals()
+    # One thread each: the processes are the parallelism.
+    cv2.setNumThreads(0)

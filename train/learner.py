@@ -1,0 +1,103 @@
+"""What learns: the network, its average and the optimiser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from model.propnet import PropNet
+from train.distributed import World
+from train.ema import WeightAverage
+from train.losses import focal_weights, propnet_loss
+from train.settings import RunConfig
+
+
+class Learner:
+    """Network, average and optimiser of a run, and the step that changes them.
+
+    Args:
+        config: the run.
+        world: this process among all.
+    """
+
+    def __init__(self, config: RunConfig, world: World) -> None:
+        recipe = config.recipe
+        self.recipe, self.world = recipe, world
+        self._autocast = torch.autocast(
+            world.device.type, torch.bfloat16, enabled=config.precision == "bf16"
+        )
+        torch.manual_seed(config.seed)
+        self.network = PropNet(config.network).to(world.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = WeightAverage(self.network, recipe.ema_decay)
+        kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+        self.optimizer = kind(
+            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self._model: nn.Module = self.network
+        if world.size > 1:
+            device_ids = [world.device.index] if world.device.type == "cuda" else None
+            self._model = DistributedDataParallel(self.network, device_ids=device_ids)
+        if config.compile:
+            self._model = torch.compile(self._model)  # type: ignore[assignment]
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of the last step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def step(self, batch: dict[str, Tensor], rate: float) -> Tensor:
+        """One optimiser step.
+
+        Args:
+            batch: stacked items of a `CropDataset`.
+            rate: learning rate.
+
+        Returns:
+            This process's mean loss, a scalar on its device.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self._loss(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.recipe.clip_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
+        self.optimizer.step()
+        self.average.update(self.network)
+        return loss.detach()
+
+    def _loss(self, batch: dict[str, Tensor]) -> Tensor:
+        batch = {
+            key: value.to(self.world.device, non_blocking=True) for key, value in batch.items()
+        }
+        # The same arithmetic as tracker.engines.base.normalize, on the device.
+        image = batch["crop"].permute(0, 3, 1, 2).float().div(127.5).sub(1)
+        image = image.contiguous(memory_format=torch.channels_last)
+        weights = batch["weight"]
+        if self.recipe.loss.focal:
+            weights = weights * focal_weights(batch["attributes"])
+        with self._autocast:
+            outputs = self._model(image)
+        return propnet_loss(
+            outputs, batch["landmarks"], batch["boundaries"], weights, self.recipe.loss
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a step changes, for a checkpoint."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "average_steps": self.average.steps,
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, states: dict[str, Any]) -> None:
+        """Inverse of `state`."""
+        self.network.load_state_dict(states["network"])
+        self.average.network.load_state_dict(states["average"])
+        self.average.steps = states["average_steps"]
+        self.optimizer.load_state_dict(states["optimizer"])

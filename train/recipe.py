@@ -1,0 +1,203 @@
+"""Recipes: everything that decides how a network is trained, one YAML file each."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import yaml
+
+from model.errors import InputError
+from model.heatmap import LANDMARK_SIGMA
+from train.augment import AugmentConfig
+from train.losses import LossConfig
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Part of a training run at one input size (progressive resizing).
+
+    Attributes:
+        until: share of the run at which the stage ends, 0 to 1; the last stage's is 1.
+        size: side of the input, pixels.
+        batch: faces per step and process.
+    """
+
+    until: float
+    size: int
+    batch: int
+
+    def __post_init__(self) -> None:
+        # 64: an hourglass of depth 4 halves a quarter of the size four times.
+        if self.size < 64 or self.size % 64:
+            raise InputError("a stage's 'size' must be a multiple of 64.")
+        if self.batch < 1:
+            raise InputError("a stage's 'batch' must be at least 1.")
+
+
+@dataclass(frozen=True)
+class Source:
+    """How faces of one source are used.
+
+    Attributes:
+        rate: share of them served per epoch; 2 serves each twice.
+        weight: factor on their loss.
+    """
+
+    rate: float = 1.0
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        # The comparisons are false for NaN as well.
+        if not (self.rate >= 0 and self.weight >= 0):
+            raise InputError("a source's 'rate' and 'weight' must not be negative.")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training recipe; unknown keys in a file are errors.
+
+    Attributes:
+        optimizer: "adam" (paper) or "adamw".
+        learning_rate: peak.
+        weight_decay: AdamW's.
+        warmup_steps: steps of linear growth to the peak: batch statistics settle first.
+        schedule: "cosine" to zero, or "constant" (paper).
+        clip_norm: limit on the norm of the gradient; 0 for none.
+        ema_decay: decay of the averaged weights that are evaluated and shipped; 0 for none.
+        landmark_sigma: width of the target Gaussians, heatmap pixels.
+        stages: input sizes over the run.
+        loss: constants of the loss.
+        augment: strength of the augmentation.
+        sources: by prefix of a sample's source; the longest prefix wins, others count fully.
+    """
+
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 1e-4
+    warmup_steps: int = 200
+    schedule: Literal["cosine", "constant"] = "cosine"
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+    landmark_sigma: float = LANDMARK_SIGMA
+    stages: tuple[Stage, ...] = (Stage(1.0, 256, 16),)
+    loss: LossConfig = field(default_factory=LossConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    sources: dict[str, Source] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        ends = [0.0, *(stage.until for stage in self.stages)]
+        rises = all(first < second for first, second in pairwise(ends))
+        problems = {
+            "the stages' 'until' must rise from above 0 and end with 1.0": rises and ends[-1] == 1,
+            "learning_rate must be above 0": self.learning_rate > 0,
+            "weight_decay must not be negative": self.weight_decay >= 0,
+            "warmup_steps must not be negative": self.warmup_steps >= 0,
+            "clip_norm must not be negative": self.clip_norm >= 0,
+            "ema_decay must be from 0 to below 1": 0 <= self.ema_decay < 1,
+            "landmark_sigma must be above 0": self.landmark_sigma > 0,
+        }
+        for problem, fine in problems.items():
+            if not fine:
+                raise InputError(f"{problem}.")
+
+    def stage_at(self, progress: float) -> Stage:
+        """The stage at a share of the run, 0 to 1."""
+        return next((s for s in self.stages if progress < s.until), self.stages[-1])
+
+    def source(self, name: str) -> Source:
+        """How samples of that source are used."""
+        matches = [prefix for prefix in self.sources if name.startswith(prefix)]
+        return self.sources[max(matches, key=len)] if matches else Source()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for files."""
+        return asdict(self)
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a recipe by name (`train/recipes/NAME.yaml`) or from a path.
+
+    Raises:
+        InputError: no such file, not YAML, an unknown key or a value of the wrong type.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
+        raise InputError(f"no recipe {name}: give a .yaml file or one of {known}.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        detail = " ".join(str(error).split())
+        raise InputError(f"{path} is not a YAML file: {detail}.") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
+    recipe: Recipe = build(Recipe, {} if values is None else values, str(path))
+    return recipe
+
+
+def build(kind: Any, value: Any, where: str) -> Any:
+    """Turn plain values into a (nested) dataclass, checking keys and types.
+
+    Args:
+        kind: a dataclass, or the type hint of one of its fields.
+        value: what the file holds.
+        where: the place in the file, for messages.
+
+    Raises:
+        InputError: an unknown key or a value of the wrong type.
+    """
+    if is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, dict):
+            raise InputError(f"{where}: expected named settings, found {value!r}.")
+        hints = get_type_hints(kind)
+        unknown = [str(key) for key in value if key not in {f.name for f in fields(kind)}]
+        if unknown:
+            raise InputError(
+                f"{where}: unknown setting '{unknown[0]}'; known are {', '.join(hints)}."
+            )
+        missing = [f.name for f in fields(kind) if _required(f) and f.name not in value]
+        if missing:
+            raise InputError(f"{where}: the setting '{missing[0]}' is missing.")
+        settings = {k: build(hints[k], v, f"{where}, {k}") for k, v in value.items()}
+        try:
+            return kind(**settings)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is tuple and isinstance(value, list):
+        return tuple(build(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+    if origin is dict and isinstance(value, dict):
+        return {str(k): build(args[1], v, f"{where}, {k}") for k, v in value.items()}
+    if origin is Literal and value in args:
+        return value
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    plain = isinstance(kind, type) and not isinstance(kind, types.GenericAlias)
+    # True is an int to Python, and not to whoever wrote `batch: true`.
+    if plain and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    wanted = f"one of {', '.join(map(str, args))}" if origin is Literal else _type_name(kind)
+    raise InputError(f"{where}: {value!r} is not {wanted}.")
+
+
+def _required(setting: Field[Any]) -> bool:
+    return setting.default is MISSING and setting.default_factory is MISSING
+
+
+def _type_name(kind: Any) -> str:
+    names = {
+        int: "a whole number",
+        # YAML 1.1 takes 1e-4, without a point, for text.
+        float: "a number (with an exponent write 1.0e-4)",
+        bool: "true or false",
+        str: "text",
+        tuple: "a list",
+        dict: "a table of names",
+    }
+    return names.get(get_origin(kind) or kind, str(kind))

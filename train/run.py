@@ -1,0 +1,137 @@
+"""`python -m train.run`: train a PropNet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, cast
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from model.config import get_variant
+from model.errors import InputError, run_command
+from train.checkpoint import Progress as RunProgress
+from train.data import DEFAULT_SPLITS, MARKUP_OF, Sample, read_dataset
+from train.distributed import World, join_world
+from train.interrupt import Interrupted
+from train.loop import Trainer
+from train.recipe import load_recipe
+from train.settings import Precision, RunConfig
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def train(
+    *,
+    data: Annotated[list[Path], typer.Option(help="Dataset folder; repeat to train on several.")],
+    out: Annotated[Path, typer.Option(help="Folder for weights, checkpoint, metrics, plot.")],
+    dataset: Annotated[str, typer.Option(help="Layout: wflw, 300w or cofw.")] = "wflw",
+    model: Annotated[str, typer.Option(help="propnet, propnet-m or propnet-s.")] = "propnet-s",
+    recipe: Annotated[str, typer.Option(help="Name in train/recipes, or a .yaml file.")] = "cpu",
+    epochs: Annotated[int | None, typer.Option(help="Length in epochs.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Length in minutes.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Loading processes.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="bf16 (mixed) or f32.")] = "bf16",
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of torch.")] = None,
+    compile_: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
+    checkpoint_minutes: Annotated[
+        float, typer.Option(min=0, help="Minutes between checkpoints within an epoch.")
+    ] = 5.0,
+) -> None:
+    """Train a PropNet; run the same command again to resume after an interruption.
+
+    The dev NME of each epoch is that of the first --data folder's test split (wflw, cofw) or full
+    split (300w). With several GPUs or machines start it by torchrun.
+    """
+    if dataset not in MARKUP_OF:
+        raise InputError(f"unknown dataset '{dataset}': use one of {', '.join(MARKUP_OF)}.")
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"unknown device '{device}': use auto, cpu or cuda.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("no CUDA device is visible to torch: use --device cpu.")
+    config = RunConfig(
+        name=model,
+        network=replace(get_variant(model), markup=MARKUP_OF[dataset]),
+        recipe=load_recipe(recipe),
+        out=out,
+        epochs=epochs,
+        max_minutes=max_minutes,
+        seed=seed,
+        workers=workers,
+        compile=compile_,
+        precision=cast(Precision, precision),
+        recipe_name=Path(recipe).stem,
+        checkpoint_minutes=checkpoint_minutes,
+    )
+    if threads is not None:
+        torch.set_num_threads(threads)
+    samples = [sample for root in data for sample in read_dataset(dataset, root, "train")]
+    dev = read_dataset(dataset, data[0], DEFAULT_SPLITS[dataset])
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {out}: {error.strerror or error}.") from error
+    with join_world(device) as world:
+        try:
+            _run(config, samples, dev, world)
+        except Interrupted as error:
+            if world.leads:
+                Console(stderr=True).print(f"{error}; the same command resumes the run.")
+            raise typer.Exit(128 + error.number) from error
+
+
+def _run(config: RunConfig, samples: list[Sample], dev: list[Sample], world: World) -> None:
+    """Train behind a progress bar; only the leading process shows one."""
+    console = Console(quiet=not world.leads)
+    console.print(
+        f"{config.name}: {len(samples)} training faces, {len(dev)} dev faces, "
+        f"{world.size} x {world.device}"
+    )
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>5.1f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("start", total=1.0)
+        shown = [0]
+
+        def report(progress: RunProgress, done: float) -> None:
+            if len(progress.rows) > shown[0]:
+                shown[0] = len(progress.rows)
+                row = progress.rows[-1]
+                bar.console.print(
+                    f"epoch {row.epoch}: {row.size} px, loss {row.loss:.4f}, "
+                    f"dev NME {row.dev_nme:.3f} %, {row.minutes:.1f} min"
+                )
+            loss = progress.loss_sum / max(progress.batch, 1)
+            bar.update(
+                task, completed=done, description=f"epoch {progress.epoch + 1} loss {loss:.4f}"
+            )
+
+        trainer = Trainer(config, samples, dev, world, report)
+        if trainer.progress.step:
+            bar.console.print(f"resumed at step {trainer.progress.step}")
+        finished = trainer.run()
+    last = finished.rows[-1]
+    console.print(
+        f"finished: dev NME {last.dev_nme:.3f} % (best {finished.best:.3f} %), "
+        f"{last.images} faces in {last.minutes:.1f} minutes; weights in {config.out}"
+    )
+
+
+def main() -> None:
+    """Entry point."""
+    run_command(app)
+
+
+if __name__ == "__main__":
+    main()
