@@ -38,7 +38,7 @@ class AddCoords(nn.Module):
 
     def forward(self, x: Tensor, boundaries: Tensor | None = None) -> Tensor:
         """Append the coordinate channels."""
-        grid = coordinates(*x.shape[-2:], x.device).to(x).expand(x.shape[0], -1, -1, -1)
+        grid = coordinates(x.shape[-2], x.shape[-1], x.device).to(x).expand(x.shape[0], -1, -1, -1)
         if not self.masked:
             return torch.cat([x, grid], dim=1)
         if boundaries is None:

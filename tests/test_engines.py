@@ -91,6 +91,7 @@ def test_bf16_is_close_or_refused(weights: str, crops: np.ndarray) -> None:
 def test_auto_takes_the_first_that_is_installed(
     weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engines, "_tensorrt_usable", lambda: False)
     engine = create_engine("auto", weights)
     assert engine.description.startswith("OpenVINO")
     engine.close()
@@ -168,8 +169,9 @@ def test_bad_requests(weights: str, tmp_path: Path) -> None:
         create_engine("tensorflow", weights)
     with pytest.raises(InputError, match="at least one thread"):
         create_engine("auto", weights, threads=0)
-    with pytest.raises(InputError, match="no precision 'bf16'"):
-        create_engine("onnxruntime", weights, precision="bf16")
+    for name, precision in (("onnxruntime", "bf16"), ("onnxruntime", "f16"), ("openvino", "f16")):
+        with pytest.raises(InputError, match=f"'{name}' has no precision '{precision}'"):
+            create_engine(name, weights, precision=precision)  # type: ignore[arg-type]
     for name in NAMES:
         with pytest.raises(InputError, match="no weights file"):
             create_engine(name, str(tmp_path / "missing.onnx"))

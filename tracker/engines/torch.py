@@ -184,8 +184,12 @@ def open_torch_engine(
     except (RuntimeError, AssertionError) as error:
         first = str(error).splitlines()[0]
         raise InputError(f"torch cannot use the device {device!r}: {first}.") from error
+    # Module.to(memory_format=...), which torch's own types do not know.
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.contiguous(memory_format=torch.channels_last)
     return TorchEngine(
-        network.to(memory_format=torch.channels_last),
+        network,
         ModelInfo(metadata.name, metadata.config.markup, metadata.input_size, metadata.sha256),
         precision,
     )

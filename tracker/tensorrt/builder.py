@@ -33,9 +33,7 @@ class Batch:
 
     def __post_init__(self) -> None:
         if not 1 <= self.minimum <= self.optimum <= self.maximum:
-            raise InputError(
-                f"the batch {self} must be three numbers with 1 <= MIN <= OPT <= MAX."
-            )
+            raise InputError(f"the batch {self} must be three numbers with 1 <= MIN <= OPT <= MAX.")
 
     def __str__(self) -> str:
         return f"{self.minimum},{self.optimum},{self.maximum}"
@@ -143,7 +141,7 @@ def parse_network(flavour: Flavour, builder: Any, network: bytes, log: Any) -> A
 def make_logger(trt: Any) -> Any:
     """A TensorRT logger that keeps errors in its list `errors` and prints nothing."""
 
-    class Logger(trt.ILogger):  # type: ignore[misc]
+    class Logger(trt.ILogger):
         def __init__(self) -> None:
             # The bindings want their own constructor called, not super().
             trt.ILogger.__init__(self)
@@ -162,7 +160,7 @@ def make_monitor(trt: Any, report: Report) -> Any:
     TensorRT calls it from C++ code that exceptions must not pass through.
     """
 
-    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+    class Monitor(trt.IProgressMonitor):
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self.stopped: BaseException | None = None

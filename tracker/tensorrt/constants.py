@@ -27,7 +27,9 @@ def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     values = {tensor.name: tensor for tensor in graph.initializer}
     kept = []
     for node in graph.node:
-        if node.op_type != "Constant" and not all(name in values or not name for name in node.input):
+        if node.op_type != "Constant" and not all(
+            name in values or not name for name in node.input
+        ):
             kept.append(node)
             continue
         for name, result in zip(node.output, _evaluate(node, values, folded), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import sys
 from collections.abc import Iterator
@@ -87,8 +88,8 @@ def find_gpu() -> Gpu:
 class Context:
     """The GPU's primary context, the one that TensorRT and torch use as well.
 
-    It is kept until the process ends, as TensorRT itself keeps it: pycuda cannot let go of a
-    primary context without leaving it current in the driver.
+    It is kept until the process ends, as TensorRT itself keeps it: pycuda leaves a primary context
+    that it lets go of current in the driver.
 
     Nothing of pycuda works outside `active()`, which may be entered in any thread.
 
@@ -126,9 +127,12 @@ class Context:
 def _primary_context() -> Any:
     cuda = open_driver()
     try:
-        return cuda.Device(0).retain_primary_context()
+        context = cuda.Device(0).retain_primary_context()
     except cuda.Error as error:
         raise _no_memory(error) from error
+    # Without this, pycuda ends it like a context of its own, and prints that the driver refuses.
+    atexit.register(context.detach)
+    return context
 
 
 def _no_memory(error: Exception) -> InputError:
@@ -154,10 +158,11 @@ class Buffer:
         self._cuda = cuda
         # Only page-locked memory is copied without waiting.
         self.host: NDArray[np.float32] = cuda.pagelocked_empty(shape, np.float32)
+        self._page_locked: Any = self.host.base
         try:
             self._device = cuda.mem_alloc(self.host.nbytes)
         except cuda.Error:
-            self.host.base.free()
+            self._page_locked.free()
             raise
         self.address = int(self._device)
 
@@ -172,7 +177,6 @@ class Buffer:
     def free(self) -> None:
         """Free both. The context must be active."""
         self._device.free()
-        page_locked = self.host.base
         # Nothing may be left that points into the freed memory.
         self.host = np.empty(0, dtype=np.float32)
-        page_locked.free()
+        self._page_locked.free()

@@ -86,6 +86,6 @@ def load_flavour(name: FlavourName | None = None) -> Flavour:
         line = str(error).splitlines()[0]
         raise InputError(f"{_TITLES[name]} does not load: {line}; reinstall it.") from error
     version = str(module.__version__)
-    if name == "tensorrt" and int(version.split(".")[0]) < _OLDEST:
+    if name == "tensorrt" and int(version.split(".", maxsplit=1)[0]) < _OLDEST:
         raise InputError(f"TensorRT {version} is too old: version {_OLDEST} or later is needed.")
     return Flavour(name, version, module)

@@ -92,7 +92,8 @@ def to_half(model: onnx.ModelProto, keep: tuple[str, ...] = ()) -> onnx.ModelPro
         keep: names of the nodes that stay in 32 bits.
 
     Returns:
-        The same network with 32-bit input and output, casts where precisions meet, and its metadata.
+        The same network with 32-bit input and output, casts where precisions meet, and the
+        metadata.
 
     Raises:
         ValueError: `keep` names a node that does not exist.
@@ -196,9 +197,7 @@ class _Halver:
                 for i, name in enumerate(names):
                     if name == OUTPUT:
                         names[i] = inner
-        self._nodes.append(
-            helper.make_node("Cast", [inner], [OUTPUT], f"cast.{OUTPUT}", to=_FLOAT)
-        )
+        self._nodes.append(helper.make_node("Cast", [inner], [OUTPUT], f"cast.{OUTPUT}", to=_FLOAT))
 
 
 def _kinds(model: onnx.ModelProto) -> dict[str, int]:

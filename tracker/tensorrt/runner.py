@@ -105,7 +105,9 @@ class Runner:
                     self._stream.handle, lambda: self._enqueue(self._tuned, count)
                 )
         except self._context.cuda.Error as error:
-            raise InputError(f"the GPU fails: {error}; start again, or use another engine.") from error
+            raise InputError(
+                f"the GPU fails: {error}; start again, or use another engine."
+            ) from error
 
     def _enqueue(self, execution: Any, count: int) -> None:
         self._input.upload(count, self._stream)
@@ -116,9 +118,7 @@ class Runner:
         """An execution context that reads and writes the buffers."""
         if self._flavour.portable:
             config = self._engine.create_runtime_config()
-            config.cuda_graph_strategy = (
-                self._flavour.module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
-            )
+            config.cuda_graph_strategy = self._flavour.module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
             context = self._made(self._engine.create_execution_context(config))
         else:
             context = self._made(self._engine.create_execution_context())

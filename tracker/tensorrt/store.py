@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
@@ -44,7 +44,7 @@ class Recipe:
     source: OnnxFile
     flavour: Flavour
     precision: EnginePrecision = "fp16"
-    batch: Batch = Batch()
+    batch: Batch = field(default_factory=Batch)
 
     def record(self) -> EngineRecord:
         """The record of such an engine, without what only its build tells.
@@ -66,21 +66,42 @@ class Recipe:
         )
 
 
-def half_network(
-    model: onnx.ModelProto, crops: NDArray[np.uint8]
-) -> tuple[onnx.ModelProto, tuple[str, ...]]:
-    """A network in fp16 and the names of its layers that had to stay in fp32."""
-    keep = overflowing(model, measure_peaks(model, crops))
-    return to_half(model, keep), keep
+@dataclass(frozen=True)
+class Prepared:
+    """A network as TensorRT gets it.
+
+    Attributes:
+        model: in the engine's precision.
+        fp32_layers: layers of an fp16 network that had to stay in 32 bits.
+    """
+
+    model: onnx.ModelProto
+    fp32_layers: tuple[str, ...] = ()
 
 
-def make_engine(path: Path, recipe: Recipe, crops: Crops, report: Report | None = None) -> EngineRecord:
+def prepare(recipe: Recipe, crops: Crops) -> Prepared:
+    """Bring a network to the precision of its recipe.
+
+    Args:
+        recipe: what will be built.
+        crops: makes the crops on which overflows are looked for.
+    """
+    model = onnx.load_model_from_string(recipe.source.data)
+    if recipe.precision == "fp32":
+        return Prepared(model)
+    keep = overflowing(model, measure_peaks(model, crops(recipe.source.info.input_size)))
+    return Prepared(to_half(model, keep), keep)
+
+
+def make_engine(
+    path: Path, recipe: Recipe, prepared: Prepared, report: Report | None = None
+) -> EngineRecord:
     """Build an engine and write it with its record.
 
     Args:
         path: the .engine file; replaced.
         recipe: what to build.
-        crops: makes the crops on which overflows are looked for.
+        prepared: its network.
         report: told how far the build is.
 
     Returns:
@@ -89,19 +110,15 @@ def make_engine(path: Path, recipe: Recipe, crops: Crops, report: Report | None 
     Raises:
         InputError: no GPU, a network that TensorRT does not take, a full disk.
     """
-    start = perf_counter()
     record = recipe.record()
-    network, keep = recipe.source.data, ()
-    if recipe.precision == "fp16":
-        model = onnx.load_model_from_string(network)
-        half, keep = half_network(model, crops(recipe.source.info.input_size))
-        network = half.SerializeToString()
     timing_file = _timing_path(record)
     timing = timing_file.read_bytes() if timing_file.is_file() else b""
+    start = perf_counter()
+    network = prepared.model.SerializeToString()
     built = build_engine(recipe.flavour, network, recipe.batch, timing, report)
     record = replace(
         record,
-        fp32_layers=keep,
+        fp32_layers=prepared.fp32_layers,
         build_seconds=round(perf_counter() - start, 1),
         engine_sha256=hashlib.sha256(built.engine).hexdigest(),
     )
@@ -144,7 +161,7 @@ def cached_engine(
         f"building a TensorRT engine of {wanted.info.name} for {wanted.gpu.name} with "
         f"{recipe.flavour.title}, {wanted.precision}; this is done once and may take minutes."
     )
-    record = make_engine(path, recipe, crops, report)
+    record = make_engine(path, recipe, prepare(recipe, crops), report)
     announce(f"built {path} in {record.build_seconds:.1f} s.")
     return read_engine(path)
 
@@ -167,7 +184,7 @@ def given_engine(path: Path, flavour: Flavour, gpu: Gpu) -> tuple[bytes, EngineR
 
 
 def engine_folder() -> Path:
-    """Where engines are kept: $PROPNET_CACHE, else $XDG_CACHE_HOME/propnet, else ~/.cache/propnet."""
+    """Where engines are kept: $PROPNET_CACHE, else propnet in $XDG_CACHE_HOME or ~/.cache."""
     if given := os.environ.get("PROPNET_CACHE"):
         return Path(given)
     base = os.environ.get("XDG_CACHE_HOME")

@@ -1,0 +1,212 @@
+"""`python -m export.check`: every engine against torch on the same real crops."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import onnx
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from export.agreement import Agreement, compare, landmarks_of
+from export.candidates import CANDIDATES, Network, chosen, opened
+from export.crops import LabelledCrops, labelled_crops
+from export.graph import build_graph
+from model.errors import InputError, run_command
+from model.files import replacing
+from model.weights import load_network
+from model.zoo import find_weights
+from tracker.engines.onnx_file import read_onnx
+from tracker.engines.torch import open_torch_engine
+from tracker.tensorrt.faces import portrait_crops
+
+# Pixels of the crop. Two 32-bit engines differ by the order of sums: measured below 0.02.
+EXACT_TOLERANCE = 0.1
+# Mean over all landmarks, for engines that round to 16 bits.
+MEAN_TOLERANCE = 0.05
+# Percent of the inter-ocular distance; papers give NME with two digits.
+NME_TOLERANCE = 0.01
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an engine compares with torch.
+
+    Attributes:
+        name: of the candidate.
+        engine: its description.
+        agreement: distances of its landmarks from torch's, pixels of the crop.
+        nme: on the labelled faces, percent; None without them.
+        nme_change: from torch's NME.
+        problems: which limits it breaks; empty if it passes.
+    """
+
+    name: str
+    engine: str
+    agreement: Agreement
+    nme: float | None
+    nme_change: float | None
+    problems: tuple[str, ...]
+
+
+@app.command()
+def check(
+    *,
+    weights: Annotated[
+        str, typer.Option(help="Shipped name, or a .safetensors file.")
+    ] = "propnet-s",
+    onnx_file: Annotated[
+        Path | None,
+        typer.Option("--onnx", help="Exported network [default: the shipped one, or a new one]."),
+    ] = None,
+    tensorrt: Annotated[
+        Path | None, typer.Option(help="An .engine file [default: built for this GPU].")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder in WFLW layout: up to 200 test faces and their NME.")
+    ] = None,
+    engines: Annotated[
+        str, typer.Option(metavar="all|NAME,...", help=f"Of {', '.join(CANDIDATES)}.")
+    ] = "all",
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Largest mean distance from torch, pixels of the crop.")
+    ] = MEAN_TOLERANCE,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here; replaces the file.")
+    ] = None,
+) -> None:
+    """Compare every engine that runs here with torch in float32, in decoded landmarks.
+
+    Exit code 1 if an engine is further from torch than it may be. Engines that cannot run here are
+    listed with the reason; one that is asked for by name must run.
+    """
+    names = chosen(engines)
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        file = _find_onnx(weights, onnx_file, Path(folder), console)
+        size = read_onnx(str(file)).info.input_size
+        crops = portrait_crops(size)
+        labelled = None
+        if data is not None:
+            labelled = labelled_crops(data, size)
+            crops = np.concatenate([labelled.images, crops])
+        network = Network(weights, file, tensorrt, crops, threads)
+        with console.status("running torch"):
+            engine = open_torch_engine(weights)
+            title, reference = engine.description, landmarks_of(engine, crops)
+            engine.close()
+        verdicts, missing = [], {}
+        for name in names:
+            try:
+                with console.status(f"running {name}"):
+                    verdicts.append(_judge(name, network, reference, labelled, tolerance))
+            except InputError as error:
+                if engines != "all":
+                    raise
+                missing[name] = str(error)
+    nme = labelled.nme(reference[: len(labelled.images)]) if labelled else None
+    heading = f"{weights}, {size} x {size}, {len(crops)} crops, against {title}"
+    console.print(_table(heading, verdicts, nme))
+    for verdict in verdicts:
+        console.print(f"{verdict.name}: {verdict.engine}", soft_wrap=True, highlight=False)
+    for name, reason in missing.items():
+        console.print(f"not compared: {name}: {reason}", soft_wrap=True, highlight=False)
+    if json_file is not None:
+        figures = {
+            "weights": weights,
+            "input_size": size,
+            "crops": len(crops),
+            "reference": title,
+            "nme": nme,
+            "engines": [asdict(verdict) for verdict in verdicts],
+            "not_compared": missing,
+        }
+        with replacing(json_file) as partial:
+            partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    failed = [verdict for verdict in verdicts if verdict.problems]
+    for verdict in failed:
+        console.print(f"[red]{verdict.name}: {'; '.join(verdict.problems)}.", soft_wrap=True)
+    if failed:
+        sys.exit(1)
+
+
+def _find_onnx(weights: str, given: Path | None, folder: Path, console: Console) -> Path:
+    """The exported network of these weights; made in `folder` if there is none."""
+    network, metadata = load_network(weights)
+    if given is None and not weights.endswith(".safetensors"):
+        given = find_weights(weights, ".onnx")
+    if given is None:
+        given = folder / f"{metadata.name}.onnx"
+        with console.status("exporting"):
+            onnx.save_model(build_graph(network, metadata, metadata.input_size), given)
+    if read_onnx(str(given)).info.weights_sha256 != metadata.sha256:
+        raise InputError(f"{given} was not exported from the weights {weights}: export it again.")
+    return given
+
+
+def _judge(
+    name: str,
+    network: Network,
+    reference: NDArray[np.float64],
+    labelled: LabelledCrops | None,
+    tolerance: float,
+) -> Verdict:
+    with opened(name, network) as engine:
+        title, landmarks = engine.description, landmarks_of(engine, network.crops)
+    agreement = compare(reference, landmarks)
+    nme = change = None
+    if labelled is not None:
+        count = len(labelled.images)
+        nme = labelled.nme(landmarks[:count])
+        change = nme - labelled.nme(reference[:count])
+    # Comparisons are written so that a value that is no number fails.
+    problems = {
+        f"mean {agreement.mean:.4f} px is over {tolerance:g}": not agreement.mean <= tolerance,
+        f"worst {agreement.worst:.4f} px is over {EXACT_TOLERANCE:g}": CANDIDATES[name].exact
+        and not agreement.worst <= EXACT_TOLERANCE,
+        f"NME changes by {change or 0:+.4f}, over {NME_TOLERANCE:g}": change is not None
+        and not abs(change) <= NME_TOLERANCE,
+    }
+    return Verdict(
+        name, title, agreement, nme, change, tuple(text for text, bad in problems.items() if bad)
+    )
+
+
+def _table(heading: str, verdicts: list[Verdict], nme: float | None) -> Table:
+    caption = "distances of decoded landmarks in pixels of the crop"
+    if nme is not None:
+        caption += f"; NME of torch {nme:.3f} % of the inter-ocular distance"
+    table = Table(title=heading, caption=caption)
+    table.add_column("engine", no_wrap=True)
+    for column in ("mean", "p99", "worst", "NME", "change", ""):
+        table.add_column(column, justify="right", no_wrap=True)
+    for verdict in verdicts:
+        distances = (verdict.agreement.mean, verdict.agreement.p99, verdict.agreement.worst)
+        table.add_row(
+            verdict.name,
+            *(f"{value:.4f}" for value in distances),
+            "-" if verdict.nme is None else f"{verdict.nme:.3f}",
+            "-" if verdict.nme_change is None else f"{verdict.nme_change:+.4f}",
+            "[red]fails" if verdict.problems else "passes",
+        )
+    return table
+
+
+def main() -> None:
+    """Entry point."""
+    run_command(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_network import CONFIG, SIZE, exported_small
+
+import export.speed as speed_module
+from export.candidates import CANDIDATES, Candidate, Network
+from export.limit import Limit, Work, measure_limit, network_work
+from export.speed import speed
+from model.complexity import network_complexity
+from model.config import VARIANTS
+from model.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed_module, "_SECONDS", 0.0)
+    monkeypatch.setattr(speed_module, "_RUNS", 3)
+    monkeypatch.setattr(speed_module, "measure_limit", lambda device, dtype: Limit(1e9, 1e9))
+
+
+def test_the_limit_is_the_slower_of_computing_and_reading() -> None:
+    limit = Limit(macs=100.0, bandwidth=10.0)
+    assert limit.seconds(Work(macs=500, weight_bytes=20), 1) == 5
+    assert limit.seconds(Work(macs=500, weight_bytes=20), 4) == 20
+    # The weights are read once for the whole batch.
+    assert limit.seconds(Work(macs=1, weight_bytes=200), 4) == 20
+
+
+def test_work_of_a_network() -> None:
+    config = VARIANTS["propnet-s"]
+    complexity = network_complexity(config, 256)[1]
+    assert network_work(config, 256, 2) == Work(complexity.macs, 2 * complexity.parameters)
+    assert network_work(config, 256, 4).weight_bytes == 4 * complexity.parameters
+
+
+def test_a_processor_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    import export.limit as limit_module
+
+    monkeypatch.setitem(limit_module._SIDES, "cpu", 128)
+    monkeypatch.setattr(limit_module, "_LENGTH", 1 << 16)
+    limit = measure_limit("cpu", torch.float32)
+    # Any processor of this century, under any load, and none of the next.
+    assert 1e6 < limit.macs < 1e15
+    assert 1e5 < limit.bandwidth < 1e14
+
+
+def test_figures_of_every_engine_and_batch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "figures.json"
+    speed(
+        weights=str(exported_small()[0]),
+        engines="openvino-f32,onnxruntime",
+        batch="1,3",
+        threads=1,
+        json_file=file,
+    )
+    figures = json.loads(file.read_text())
+    assert [(e["name"], e["batch"]) for e in figures["engines"]] == [
+        ("openvino-f32", 1),
+        ("openvino-f32", 3),
+        ("onnxruntime-f32", 1),
+        ("onnxruntime-f32", 3),
+    ]
+    work = network_work(CONFIG, SIZE, 4)
+    for engine in figures["engines"]:
+        seconds = engine["milliseconds"] / 1000
+        assert engine["faces_per_second"] == pytest.approx(engine["batch"] / seconds)
+        least = Limit(1e9, 1e9).seconds(work, engine["batch"])
+        assert engine["times_limit"] == pytest.approx(seconds / least)
+    assert list(figures["limits"]) == ["cpu, 32 bits"]
+    assert "limit on cpu, 32 bits: 1 GMAC/s, 1.0 GB/s" in capsys.readouterr().out
+
+
+def test_the_middle_of_the_times_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Three warm-up calls, then runs of 1, 5 and 2 seconds.
+    clock = iter([0.0, 1.0, 1.0, 6.0, 6.0, 8.0])
+    monkeypatch.setattr(speed_module, "perf_counter", lambda: next(clock))
+    calls: list[int] = []
+    seconds = speed_module._time(lambda crops: calls.append(len(crops)), np.zeros((2, 1)))  # type: ignore[arg-type,return-value]
+    assert seconds == 2
+    assert calls == [2] * 6
+
+
+def test_engines_that_cannot_run_are_listed_or_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(network: Network) -> Any:
+        raise InputError("no such GPU.")
+
+    for name in CANDIDATES:
+        if name != "onnxruntime-f32":
+            monkeypatch.setitem(CANDIDATES, name, Candidate(False, missing))
+    weights = str(exported_small()[0])
+    speed(weights=weights, threads=1)
+    assert "not measured: tensorrt-f16: no such GPU." in capsys.readouterr().out
+    with pytest.raises(InputError, match="no such GPU"):
+        speed(weights=weights, engines="tensorrt-f16")
+    for batch in ("", "0", "1,x", "-1", "1.5"):
+        with pytest.raises(InputError, match="must be numbers of faces"):
+            speed(weights=weights, batch=batch)
