@@ -28,6 +28,7 @@ from model.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
 from tracker.crop import Region, region_from_box
 from tracker.engines.base import ModelInfo, normalize
+from tracker.engines.torch import TorchEngine, open_torch_engine
 from train.convert import to_markup
 from train.data.pts import write_pts
 from train.data.sample import Sample, tight_box
@@ -36,7 +37,6 @@ from train.evaluation import evaluate
 from train.metrics import summarize
 from train.predict import MIN_OVERLAP, DetectorLocator, overlap
 from train.report import attribute_subsets, by_source
-from tracker.engines.torch import TorchEngine, open_torch_engine
 
 SIZE = 128
 FACES = 5

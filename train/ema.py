@@ -25,6 +25,10 @@ class WeightAverage(Generic[Network]):
         self.decay = decay
         self.steps = 0
 
+    def restart(self) -> None:
+        """Forget the past as quickly as at the start: the next steps keep little of it."""
+        self.steps = 0
+
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
         """Take one step's weights into the average, batch statistics included."""

@@ -24,13 +24,13 @@ from model.files import replacing
 from model.heatmap import DECODERS, Decoder
 from tracker.detect import FaceDetector
 from tracker.engines import Engine, create_engine
+from tracker.engines.torch import open_torch_engine
 from train.ced import plot_ced
 from train.data import DEFAULT_SPLITS, SPLITS, Sample, read_dataset, select_named
 from train.evaluation import Evaluation, evaluate
 from train.metrics import summarize
 from train.predict import DetectorLocator, true_region
 from train.report import attribute_subsets, by_source, summaries, to_json, to_table
-from tracker.engines.torch import open_torch_engine
 
 ENGINES = ("torch", "openvino", "onnxruntime")
 BOXES = ("gt", "detector")

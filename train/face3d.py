@@ -32,11 +32,14 @@ _ROUNDS = 60  # the face moves by less than 0.01 mm in the last one
 _VIRTUAL_DEPTH_ROUNDS = 20
 
 
-def fit_face(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def fit_face(
+    points: NDArray[np.float64], rounds: int = _ROUNDS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fit the 3D face to labelled faces.
 
     Args:
         points: [N, 98, 2], WFLW's markup, pixels; faces turned to all sides.
+        rounds: turns of the alternation.
 
     Returns:
         The face [98, 3] in mm (x to the right of the picture, y down, z into the head, origin
@@ -45,12 +48,12 @@ def fit_face(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
         the contour, the silhouette that wanders over the skin.
     """
     face = _flat_start(points)
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         rotations, scales, shifts = _cameras(points, face, WEIGHTS)
         flat = (points - shifts[:, None]) / scales[:, None, None]  # [N, 98, 2], mm
         rows = rotations[:, :2].reshape(-1, 3)
         solved = np.linalg.lstsq(rows, flat.transpose(0, 2, 1).reshape(-1, WFLW.points))[0]
-        face = _canonical(solved.T, rotations)
+        face = _canonical(np.asarray(solved.T, dtype=np.float64), rotations)
     predicted = np.einsum("nij,pj->npi", rotations[:, :2], face)
     variance = np.square(flat - predicted).sum(-1).mean(0)
     return face, np.sqrt((variance + variance[WFLW.flip]) / 2)
@@ -100,9 +103,7 @@ def _cameras(
     return rotations, scales, shifts
 
 
-def _canonical(
-    face: NDArray[np.float64], rotations: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _canonical(face: NDArray[np.float64], rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     """The face in its own axes: symmetric, upright in the median picture, of human size."""
     face = _symmetric(face)
     pitch = np.median(np.arctan2(-rotations[:, 1, 2], rotations[:, 2, 2]))

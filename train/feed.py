@@ -14,7 +14,7 @@ from model.markup import get_markup
 from train.data.sample import Sample
 from train.dataset import CropDataset
 from train.distributed import World
-from train.interrupt import ignore_signals
+from train.interrupt import blocked_signals, leave_group
 from train.pictures import PictureCache
 from train.recipe import Stage
 from train.schedule import epoch_order
@@ -81,24 +81,20 @@ class Feed:
         mine = self._order(epoch)[world.rank :: world.size]
         first, end = done * stage.batch, self.length(stage, epoch) * stage.batch
         dataset.plan(epoch * world.size + world.rank, mine[first:end], first)
-        iterator = iter(
-            DataLoader(
-                dataset,
-                stage.batch,
-                num_workers=config.workers,
-                pin_memory=world.device.type == "cuda",
-                worker_init_fn=_start_worker,
-            )
+        loader = DataLoader(
+            dataset,
+            stage.batch,
+            num_workers=config.workers,
+            pin_memory=world.device.type == "cuda",
+            worker_init_fn=_start_worker,
         )
+        with blocked_signals():
+            iterator = iter(loader)
         try:
             yield from iterator
         except InputError as error:
             # A loading process's error arrives as its whole traceback; the sentence is at its end.
             raise InputError(str(error).rpartition("InputError: ")[2].strip()) from error
-        finally:
-            # Loading processes end with the last reference. They ignore signals, so one that a
-            # traceback kept alive would keep this process from ending.
-            del iterator
 
     def _order(self, epoch: int) -> list[int]:
         return epoch_order(self._samples, self._config.recipe, self._config.seed, epoch)
@@ -106,6 +102,6 @@ class Feed:
 
 def _start_worker(number: int) -> None:
     """Set up a loading process."""
-    ignore_signals()
+    leave_group()
     # One thread each: the processes are the parallelism.
     cv2.setNumThreads(0)

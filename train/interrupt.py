@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Windows has neither process groups nor signal masks; there Ctrl-C finds its own way.
+_POSIX = hasattr(os, "setpgrp")
 
 
 class Interrupted(Exception):  # noqa: N818 - nothing went wrong
@@ -56,10 +59,29 @@ def held_signals() -> Iterator[Callable[[], int]]:
         restore()
 
 
-def ignore_signals() -> None:
-    """For loading processes: Ctrl-C and many supervisors signal the whole group.
+@contextmanager
+def blocked_signals() -> Iterator[None]:
+    """Keep signals waiting in this thread, and in the processes that it starts meanwhile."""
+    if not _POSIX:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    The training process decides when to stop and ends its loaders itself.
+
+def leave_group() -> None:
+    """For loading processes: take no part in what is signalled to the group of the run.
+
+    A terminal's Ctrl-C and `timeout` signal the whole group. The training process decides when to
+    stop and needs its loaders until then; it ends them itself. To be called in a process started
+    under `blocked_signals`, so that no signal comes before it has left.
     """
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    if not _POSIX:
+        return
+    os.setpgrp()
+    while waiting := signal.sigpending() & set(SIGNALS):
+        signal.sigwait(waiting)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

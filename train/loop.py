@@ -13,6 +13,7 @@ from torch import Tensor
 from model.errors import InputError
 from model.weights import Metadata, save_network
 from tracker.engines.base import ModelInfo
+from tracker.engines.torch import TorchEngine
 from train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from train.data.sample import Sample
 from train.distributed import World
@@ -24,7 +25,6 @@ from train.learner import Learner
 from train.recipe import Stage
 from train.schedule import learning_rate
 from train.settings import RunConfig
-from tracker.engines.torch import TorchEngine
 
 
 class Trainer:
@@ -105,6 +105,10 @@ class Trainer:
         progress = self.progress
         recipe = self.config.recipe
         stage = recipe.stage_at(self._epoch_start())
+        if progress.rows and not progress.batch and progress.rows[-1].size != stage.size:
+            # Weights for the old size spoil the average for long: 1.4 points of NME after 600
+            # steps, in the run that this was first seen in (decay 0.999).
+            self.learner.average.restart()
         batches = self.feed.length(stage, progress.epoch)
         done = self._done(batches)
         saved = last = time.monotonic()
