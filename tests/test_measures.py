@@ -75,7 +75,9 @@ def test_points_in_one_spot_have_no_ratio() -> None:
     assert eye_openings(np.zeros((98, 2)), "wflw98") == (0.0, 0.0)
 
 
-def signal(times: np.ndarray, blinks: list[tuple[float, float]], opening: float = 0.3) -> np.ndarray:
+def signal(
+    times: np.ndarray, blinks: list[tuple[float, float]], opening: float = 0.3
+) -> np.ndarray:
     """Openings at `times`: a raised cosine down to a third for each (start, length)."""
     values = np.full(len(times), opening)
     for start, length in blinks:
@@ -135,13 +137,13 @@ def test_one_bad_frame_is_no_blink_at_sixty_a_second() -> None:
 def test_noise_between_the_thresholds_is_one_blink() -> None:
     times = np.arange(0, 4, 1 / 60)
     values = signal(times, [])
-    values[120:135] = 0.3 * np.tile([0.6, 0.7, 0.6], 5)  # crosses 0.65 ten times
+    values[120:135] = 0.3 * np.tile([0.8, 0.87, 0.8], 5)  # crosses 0.84 ten times
     assert len(run(BlinkDetector(), times, values)) == 1
 
 
 def test_a_face_that_leaves_with_closed_eyes() -> None:
-    times = np.concatenate([np.arange(0, 2.1, 1 / 30), np.arange(2.5, 4, 1 / 30)])
-    values = np.where((times > 2) & (times < 2.6), 0.1, 0.3)
+    times = np.concatenate([np.arange(0, 2.1, 1 / 30), np.arange(2.45, 4, 1 / 30)])
+    values = np.where((times > 2) & (times < 2.5), 0.1, 0.3)
     detector = BlinkDetector()
     assert run(detector, times, values) == []
     assert not detector.closed
@@ -151,7 +153,8 @@ def test_starting_with_closed_eyes() -> None:
     times = np.arange(0, 6, 1 / 30)
     values = np.where(times < 0.5, 0.1, 0.3) * signal(times, [(4.0, 0.3)], 1.0)
     blinks = run(BlinkDetector(), times, values)
-    assert [round(blink.start, 1) for blink in blinks] == [4.1]
+    assert len(blinks) == 1
+    assert 4.0 < blinks[0].start < blinks[0].end < 4.3
 
 
 def test_another_video_starts_anew() -> None:
@@ -167,7 +170,7 @@ def test_another_video_starts_anew() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"close_below": 0.9},
+        {"close_below": 0.95},
         {"open_above": 1.0},
         {"min_seconds": 1.0},
         {"percentile": 0.0},

@@ -9,15 +9,9 @@ from hypothesis import strategies as st
 from model.errors import InputError
 from model.markup import MARKUPS, WFLW, WFLW_TO_IBUG
 from tracker.face3d import WEIGHTS, face_model
-from tracker.pose import (
-    Intrinsics,
-    Pose,
-    estimate_pose,
-    euler_angles,
-    parse_intrinsics,
-    project,
-    rotation_matrix,
-)
+from tracker.intrinsics import Intrinsics, parse_intrinsics
+from tracker.pose import Pose, estimate_pose, pose_axes, project
+from tracker.rotation import euler_angles, rotation_matrix
 
 CAMERA = Intrinsics.from_fov(640, 480)
 
@@ -126,11 +120,44 @@ def test_noise_and_expressions_move_the_pose_little() -> None:
     assert angle_between(found, known) < 4
 
 
+def test_axes_point_where_they_say() -> None:
+    turned = make_pose(0, 30, 0, (0.0, 0.0, 600.0))  # to the left of the picture
+    tip, left, down, out = pose_axes(turned, CAMERA)
+    np.testing.assert_allclose(tip, picture(turned)[54], atol=1e-6)
+    assert left[0] > tip[0] + 20
+    assert down[1] > tip[1] + 20
+    assert out[0] < tip[0] - 20
+
+
 def test_no_pose_without_a_face() -> None:
     assert estimate_pose(np.full((98, 2), 17.0), "wflw98", CAMERA) is None
     broken = picture(make_pose(0, 0, 0, (0.0, 0.0, 600.0)))
     broken[54] = np.nan
     assert estimate_pose(broken, "wflw98", CAMERA) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(1e-9, 1e6),
+    st.sampled_from(["cloud", "line", "level"]),
+)
+def test_nonsense_has_no_pose(seed: int, spread: float, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    points = spread * rng.normal(size=(98, 2)) + [320, 240]
+    if kind == "line":
+        points = np.outer(rng.normal(size=98), rng.normal(size=2)) * spread
+    elif kind == "level":
+        points[:, 1] = 200
+    assert estimate_pose(points.astype(np.float32), "wflw98", CAMERA) is None
+
+
+@pytest.mark.parametrize("distance", [250, 20_000, 200_000])
+def test_very_near_and_very_far_faces(distance: float) -> None:
+    known = make_pose(10, -30, 5, (0.1 * distance, 0.0, distance))
+    found = estimate_pose(picture(known), "wflw98", CAMERA)
+    assert found is not None
+    assert angle_between(found, known) < 0.05
 
 
 def test_angles_at_the_pole() -> None:
@@ -203,13 +230,9 @@ def test_labelled_faces(data_root: Path) -> None:
         centred = sample.points - (low + high) / 2 + (side - 1) / 2
         camera = Intrinsics.from_fov(side, side)
         pose = estimate_pose(centred, "wflw98", camera)
-        mirror = estimate_pose(
-            centred[WFLW.flip] * [-1, 1] + [side - 1, 0], "wflw98", camera
-        )
+        mirror = estimate_pose(centred[WFLW.flip] * [-1, 1] + [side - 1, 0], "wflw98", camera)
         assert pose is not None and mirror is not None
-        np.testing.assert_allclose(
-            np.array(mirror.angles) * [1, -1, -1], pose.angles, atol=0.1
-        )
+        np.testing.assert_allclose(np.array(mirror.angles) * [1, -1, -1], pose.angles, atol=0.1)
         errors.append(pose.error)
         yaws.append(pose.angles[1])
     assert np.median(errors) < 0.06

@@ -73,7 +73,12 @@ def ibug_from_wflw() -> NDArray[np.float64]:
     mix = np.zeros((68, 98))
     for wflw, ibug in WFLW_TO_IBUG:
         mix[ibug, wflw] = 1
-    for ibug, lid in ((37, (61, 62, 63)), (40, (65, 66, 67)), (43, (69, 70, 71)), (46, (73, 74, 75))):
+    for ibug, lid in (
+        (37, (61, 62, 63)),
+        (40, (65, 66, 67)),
+        (43, (69, 70, 71)),
+        (46, (73, 74, 75)),
+    ):
         mix[ibug, lid[:2]] = (2 / 3, 1 / 3)
         mix[ibug + 1, lid[1:]] = (1 / 3, 2 / 3)
     return mix

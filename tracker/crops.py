@@ -1,0 +1,100 @@
+"""Write every face of every frame as a small aligned picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import InputError
+from model.markup import Markup
+from tracker.crop import CROP_SCALE, crop_image, region_from_landmarks
+from tracker.derive import MeasuredFrame
+from tracker.results import Face
+from tracker.tables import write_failure
+
+CROP_SIZE = 256
+_QUALITY = 95  # JPEG; the loss is below what a camera's own compression did
+
+
+class CropWriter:
+    """Writes crops into a folder, as FRAME_FACE.jpg: 000001_0.jpg is face 0 of the first frame.
+
+    A crop is the upright square around the smoothed landmarks with level eyes: the same cut as the
+    network's, so faces stay in place and size from crop to crop. Each appears under its name when
+    it is whole; what is there stays when the run is broken off.
+
+    Args:
+        folder: made if it does not exist.
+        markup: of the landmarks.
+        size: side of the crops, pixels.
+        overwrite: replace existing crops; otherwise the folder must be empty.
+
+    Raises:
+        InputError: the folder cannot be made or is not empty, or the size is not 16 to 4096.
+    """
+
+    def __init__(
+        self, folder: Path, markup: Markup, *, size: int = CROP_SIZE, overwrite: bool = False
+    ) -> None:
+        if not 16 <= size <= 4096:
+            raise InputError(f"crops must be 16 to 4096 pixels wide, not {size}.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            filled = any(folder.iterdir())
+        except OSError as error:
+            raise InputError(
+                f"{folder} cannot be a folder for crops: {error.strerror}; choose another one."
+            ) from error
+        if filled and not overwrite:
+            raise InputError(f"{folder} is not empty: name another folder, or add --overwrite.")
+        self._folder = folder
+        self._markup = markup
+        self._size = size
+
+    def write(self, frame: MeasuredFrame) -> None:
+        """Write the crops of a frame.
+
+        Raises:
+            InputError: the disk is full or the folder has become unwritable.
+        """
+        for face in frame.faces:
+            name = f"{frame.index + 1:06d}_{face.id}.jpg"
+            self._save(name, aligned_crop(frame.image, face, self._markup, self._size))
+
+    def _save(self, name: str, crop: NDArray[np.uint8]) -> None:
+        path = self._folder / name
+        partial = path.with_suffix(".partial.jpg")
+        bgr = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
+        encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+        try:
+            partial.write_bytes(encoded.tobytes())
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise write_failure(path, error) from error
+
+
+def aligned_crop(
+    image: NDArray[np.uint8],
+    face: Face,
+    markup: Markup,
+    size: int = CROP_SIZE,
+    scale: float = CROP_SCALE,
+) -> NDArray[np.uint8]:
+    """The upright square around a face's smoothed landmarks, eyes level.
+
+    Args:
+        image: [H, W, 3], uint8, RGB.
+        face: with landmarks in its pixels.
+        markup: of the landmarks.
+        size: side of the crop, pixels.
+        scale: side of the square over the long side of the landmarks' box.
+
+    Returns:
+        [size, size, 3], uint8, RGB. Outside the image its border is repeated.
+    """
+    region = region_from_landmarks(face.landmarks, markup.roll(face.landmarks), scale)
+    return crop_image(image, region, size)

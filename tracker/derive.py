@@ -1,0 +1,124 @@
+"""What is derived from a frame's landmarks, once for everything that shows, writes or sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.blink import Blink, BlinkDetector, BlinkOptions
+from tracker.intrinsics import Intrinsics
+from tracker.measures import eye_openings, interocular, mouth_opening
+from tracker.pose import Pose, estimate_pose
+from tracker.results import Face
+
+# A face unseen for so long is taken for gone; the tracker never gives its id to another.
+_FORGET_SECONDS = 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """What the landmarks of a face say: smoothed ones, but for the eyes.
+
+    Attributes:
+        pose: of the head; None where the landmarks allow none.
+        eyes: opening of the left and the right eye of the picture, lid distance over eye width.
+        mouth: opening, distance of the inner lips over the width between the corners.
+        interocular: distance of the outer eye corners, pixels.
+        blinks: of this face so far.
+        blink: the one that ended with this frame, if any.
+    """
+
+    pose: Pose | None
+    eyes: tuple[float, float]
+    mouth: float
+    interocular: float
+    blinks: int
+    blink: Blink | None
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredFrame:
+    """A frame with its faces and what is derived from them: what all outputs are given.
+
+    Attributes:
+        index: number of the frame, from 0.
+        timestamp: seconds.
+        image: [H, W, 3], uint8, RGB, without any drawing.
+        faces: the faces.
+        measures: of each face, in the same order.
+    """
+
+    index: int
+    timestamp: float
+    image: NDArray[np.uint8]
+    faces: Sequence[Face]
+    measures: Sequence[Measures]
+
+
+class Deriver:
+    """Derives what there is to know about each face. One per source: it counts blinks.
+
+    Args:
+        markup: name of the landmarks' markup.
+        camera: the camera's intrinsics; None assumes `DEFAULT_FOV` and the picture's middle.
+        fov: field of view to assume without intrinsics, degrees; None for `DEFAULT_FOV`.
+        blinks: what counts as a blink.
+
+    Raises:
+        InputError: the field of view is not between 1 and 170 degrees (at the first frame).
+    """
+
+    def __init__(
+        self,
+        markup: str,
+        camera: Intrinsics | None = None,
+        fov: float | None = None,
+        blinks: BlinkOptions = BlinkOptions(),  # noqa: B008 (frozen)
+    ) -> None:
+        self._markup = markup
+        self._camera = camera
+        self._fov = fov
+        self._options = blinks
+        self._blinks: dict[int, BlinkDetector] = {}
+        self._seen: dict[int, float] = {}
+
+    def camera(self, width: int, height: int) -> Intrinsics:
+        """The camera that poses are measured with, for pictures of a size in pixels."""
+        if self._camera is not None:
+            return self._camera
+        if self._fov is None:
+            return Intrinsics.from_fov(width, height)
+        return Intrinsics.from_fov(width, height, self._fov)
+
+    def __call__(
+        self,
+        index: int,
+        timestamp: float,
+        image: NDArray[np.uint8],
+        faces: Sequence[Face],
+    ) -> MeasuredFrame:
+        """Measure the faces of the next frame."""
+        height, width = image.shape[:2]
+        camera = self.camera(width, height)
+        measures = [self._measure(face, timestamp, camera) for face in faces]
+        for number in [n for n, at in self._seen.items() if timestamp - at > _FORGET_SECONDS]:
+            del self._seen[number], self._blinks[number]
+        return MeasuredFrame(index, timestamp, image, faces, measures)
+
+    def _measure(self, face: Face, timestamp: float, camera: Intrinsics) -> Measures:
+        # A blink takes a few frames: smoothing would leave half of it.
+        eyes = eye_openings(face.raw, self._markup)
+        blinks = self._blinks.setdefault(face.id, BlinkDetector(self._options))
+        self._seen[face.id] = timestamp
+        blink = blinks(timestamp, (eyes[0] + eyes[1]) / 2)
+        return Measures(
+            estimate_pose(face.landmarks, self._markup, camera),
+            eyes,
+            mouth_opening(face.landmarks, self._markup),
+            interocular(face.landmarks, self._markup),
+            blinks.count,
+            blink,
+        )

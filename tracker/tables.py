@@ -1,0 +1,229 @@
+"""Tables of landmarks: CSV, JSON lines and Parquet, all with the columns of `tracker.schema`."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from model.errors import InputError
+from tracker.derive import MeasuredFrame
+from tracker.output import OutputFile
+from tracker.schema import columns, frame_object, rows
+
+# Rows gathered before they are written as a row group: 30 s of a face at 30 frames/s, 1.5 MB.
+_GROUP = 1000
+
+
+def write_failure(path: Path, error: OSError) -> InputError:
+    """What to tell the user when an output cannot be written any more."""
+    # pyarrow's errors have no strerror of their own.
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return InputError(f"{path} cannot be written on: {reason}.")
+
+
+class Table(ABC):
+    """A table being written. A context manager.
+
+    The file has its final name once it is complete. An exception in the block leaves no file, save
+    for Ctrl-C: what was tracked until then is kept, as a complete file.
+
+    Args:
+        file: where to write.
+        points: landmarks per face.
+        scores: whether to write the score of every landmark.
+    """
+
+    def __init__(self, file: OutputFile, points: int, scores: bool = False) -> None:
+        self._file = file
+        self._points = points
+        self._scores = scores
+        self._finished = False
+
+    def write(self, frame: MeasuredFrame) -> None:
+        """Add a frame.
+
+        Raises:
+            InputError: the disk is full or the file has become unwritable.
+        """
+        try:
+            self._write(frame)
+        except OSError as error:
+            raise write_failure(self._file.path, error) from error
+
+    def close(self) -> None:
+        """Complete the file and give it its name. A second call does nothing.
+
+        Raises:
+            InputError: the disk is full or the file has become unwritable; nothing is left then.
+        """
+        if self._finished:
+            return
+        self._finished = True
+        try:
+            self._finish()
+            self._file.commit()
+        except OSError as error:
+            self.abort()
+            raise write_failure(self._file.path, error) from error
+
+    def abort(self) -> None:
+        """Give up: remove what was written."""
+        self._finished = True
+        try:
+            self._release()
+        except OSError:
+            pass  # what could not be flushed is not wanted any more
+        finally:
+            self._file.discard()
+
+    @abstractmethod
+    def _write(self, frame: MeasuredFrame) -> None: ...
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Write what is held back, and close the file."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Close the file, whatever is in it. Must allow a second call."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None or issubclass(kind, KeyboardInterrupt):
+            self.close()
+        elif not self._finished:
+            self.abort()
+
+
+class CsvTable(Table):
+    """A row per face and frame, as text, with OpenFace's names."""
+
+    def __init__(self, file: OutputFile, points: int, scores: bool = False) -> None:
+        super().__init__(file, points, scores)
+        self._stream = file.partial.open("w", encoding="ascii", newline="\n")
+        header = columns(points, scores)
+        # Only names and numbers: nothing to quote. One format string for a line is fast.
+        self._line = ",".join(f"%.{column.decimals}f" for column in header) + "\n"
+        self._stream.write(",".join(column.name for column in header) + "\n")
+
+    def _write(self, frame: MeasuredFrame) -> None:
+        for row in rows(frame, self._points, self._scores):
+            self._stream.write(self._line % tuple(row))
+
+    def _finish(self) -> None:
+        self._stream.close()
+
+    _release = _finish
+
+
+class JsonLines(Table):
+    """An object per frame, with the list of its faces, one to a line."""
+
+    def __init__(self, file: OutputFile, points: int, scores: bool = False) -> None:
+        super().__init__(file, points, scores)
+        self._stream = file.partial.open("w", encoding="ascii", newline="\n")
+
+    def _write(self, frame: MeasuredFrame) -> None:
+        item = frame_object(frame, self._scores)
+        self._stream.write(json.dumps(item, separators=(",", ":"), allow_nan=False) + "\n")
+
+    def _finish(self) -> None:
+        self._stream.close()
+
+    _release = _finish
+
+
+class ParquetTable(Table):
+    """The rows of the CSV table in columns of numbers, compressed. Needs pyarrow.
+
+    Whole numbers are int64, the timestamp float64, all others float32.
+    """
+
+    def __init__(self, file: OutputFile, points: int, scores: bool = False) -> None:
+        super().__init__(file, points, scores)
+        try:
+            import pyarrow  # noqa: PLC0415
+            import pyarrow.parquet  # noqa: PLC0415
+        except ImportError as error:
+            raise InputError(
+                f"{file.path}: Parquet needs pyarrow: pip install 'propnet-tracker[parquet]', or "
+                "save to .csv or .jsonl."
+            ) from error
+        self._arrow: Any = pyarrow
+        fields = []
+        for column in columns(points, scores):
+            kind = pyarrow.float32() if column.decimals else pyarrow.int64()
+            fields.append((column.name, pyarrow.float64() if column.name == "timestamp" else kind))
+        self._schema = pyarrow.schema(fields)
+        self._pending: list[list[float]] = []
+        self._writer = pyarrow.parquet.ParquetWriter(
+            str(file.partial), self._schema, compression="zstd"
+        )
+
+    def _write(self, frame: MeasuredFrame) -> None:
+        self._pending += rows(frame, self._points, self._scores)
+        if len(self._pending) >= _GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._pending:
+            arrays = [
+                self._arrow.array(values, type=field.type)
+                for values, field in zip(
+                    zip(*self._pending, strict=True), self._schema, strict=True
+                )
+            ]
+            self._writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self._schema))
+            self._pending = []
+
+    def _finish(self) -> None:
+        self._flush()
+        self._writer.close()
+
+    def _release(self) -> None:
+        self._writer.close()
+
+
+_KINDS: dict[str, type[Table]] = {".csv": CsvTable, ".jsonl": JsonLines, ".parquet": ParquetTable}
+TABLE_SUFFIXES = tuple(_KINDS)
+
+
+def open_table(
+    path: Path,
+    points: int,
+    *,
+    scores: bool = False,
+    overwrite: bool = False,
+    source: Path | None = None,
+) -> Table:
+    """Begin a table of the kind that its name says.
+
+    Args:
+        path: output, ending in one of `TABLE_SUFFIXES`.
+        points: landmarks per face.
+        scores: whether to write the score of every landmark.
+        overwrite: replace an existing file.
+        source: file being read, which must not be replaced.
+
+    Raises:
+        InputError: the output cannot be written (see `OutputFile`), or pyarrow is missing.
+    """
+    file = OutputFile(path, TABLE_SUFFIXES, overwrite=overwrite, source=source)
+    try:
+        return _KINDS[file.path.suffix.lower()](file, points, scores)
+    except BaseException as error:
+        file.discard()
+        if isinstance(error, OSError):
+            raise write_failure(path, error) from error
+        raise
