@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from commands import Run
+from template_onnx import template_onnx
+
+from tracker import cli
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,3 +33,26 @@ def data_root(request: pytest.FixtureRequest) -> Path:
     if not (root / "faces").is_dir():
         pytest.skip(f"{root} has no folder faces/: pass --data the folder that holds it")
     return root
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run the command as the installed script does: exit code, stdout, stderr."""
+
+    def call(*arguments: object) -> SimpleNamespace:
+        monkeypatch.setattr(sys, "argv", ["propnet-track", *(str(a) for a in arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        captured = capfd.readouterr()
+        return SimpleNamespace(code=code, out=captured.out, err=captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that finds a template instead of faces: for tests of everything around it."""
+    return template_onnx(tmp_path_factory.mktemp("network") / "template.onnx")

@@ -2,48 +2,22 @@ import csv
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-from template_onnx import template_onnx
+from commands import PORTRAIT, Run
 from test_camera import FakeCapture
 from video_files import make_video, tone
 
-from tracker import cli, preview
+from tracker import preview
 from tracker.portrait import portrait_frame, portrait_image, portrait_motion
 from tracker.progress import FrameBar
 from tracker.video import VideoReader
 from tracker.videoinfo import VideoInfo
 from tracker.writer import VideoWriter
-
-PORTRAIT = Path(__file__).parent.parent / "docs" / "portrait.mp4"
-Run = Callable[..., SimpleNamespace]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run the command as the installed script does: exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> SimpleNamespace:
-        monkeypatch.setattr(sys, "argv", ["propnet-track", *(str(a) for a in arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-        captured = capfd.readouterr()
-        return SimpleNamespace(code=code, out=captured.out, err=captured.err)
-
-    return call
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return template_onnx(tmp_path_factory.mktemp("network") / "template.onnx")
 
 
 def faceless(path: Path, frames: int = 5) -> Path:
@@ -210,8 +184,8 @@ def test_closing_the_preview_ends_the_run_with_complete_files(
     shown: list[np.ndarray] = []
 
     class Window(preview.Preview):
-        def show(self, image: np.ndarray) -> bool:
-            shown.append(image)
+        def show(self, number: int, draw: preview.Drawing, latency: float | None = None) -> bool:
+            shown.append(draw(self.layers))
             return len(shown) < 5
 
     monkeypatch.setattr("tracker.job.Preview", Window)

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -6,41 +7,116 @@ import pytest
 
 from model.errors import InputError
 from tracker import preview
+from tracker.draw import DEFAULT_LAYERS
 from tracker.preview import Preview, check_display, has_display
 
 IMAGE = np.full((48, 64, 3), (200, 100, 50), dtype=np.uint8)
 
 
+class Window(SimpleNamespace):
+    """OpenCV's windows, without a display; `keys` are pressed one at each look."""
+
+    def wait(self, milliseconds: int) -> int:
+        assert milliseconds > 0  # 0 would wait for ever
+        self.looks += 1
+        if self.keys:
+            return ord(self.keys.pop(0))
+        return -1
+
+
 @pytest.fixture
-def window(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """OpenCV's windows, without a display."""
-    state = SimpleNamespace(shown=[], key=-1, visible=1.0, destroyed=False)
+def window(monkeypatch: pytest.MonkeyPatch) -> Window:
+    state = Window(shown=[], keys=[], looks=0, visible=1.0, destroyed=False, title="")
     monkeypatch.setattr(cv2, "namedWindow", lambda *_: None)
     monkeypatch.setattr(cv2, "resizeWindow", lambda *_: None)
     monkeypatch.setattr(cv2, "imshow", lambda _, image: state.shown.append(image))
-    monkeypatch.setattr(cv2, "waitKey", lambda _: state.key)
+    monkeypatch.setattr(cv2, "waitKey", state.wait)
     monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: state.visible)
+    monkeypatch.setattr(cv2, "setWindowTitle", lambda _, title: setattr(state, "title", title))
     monkeypatch.setattr(cv2, "destroyAllWindows", lambda: setattr(state, "destroyed", True))
     return state
 
 
-def test_frames_are_shown_in_opencv_order(window: SimpleNamespace) -> None:
+def draw(layers: frozenset[str]) -> np.ndarray:
+    """The number of layers is in the green of the picture."""
+    image = IMAGE.copy()
+    image[..., 1] = len(layers)
+    return image
+
+
+def test_frames_are_shown_in_opencv_order(window: Window) -> None:
     with Preview("test") as shown:
-        assert shown.show(IMAGE)
+        assert shown.show(0, lambda _: IMAGE, latency=0.0444)
     assert tuple(window.shown[0][0, 0]) == (50, 100, 200)
+    assert window.title == "test: 0 frames/s, 44 ms late"
     assert window.destroyed
 
 
 @pytest.mark.parametrize(
     ("key", "visible", "goes_on"),
-    [(-1, 1, True), (ord("x"), 1, True), (ord("q"), 1, False), (27, 1, False), (-1, 0, False)],
+    [("", 1, True), ("x", 1, True), ("q", 1, False), ("\x1b", 1, False), ("", 0, False)],
 )
-def test_the_user_can_end_it(
-    window: SimpleNamespace, key: int, visible: float, goes_on: bool
-) -> None:
-    window.key, window.visible = key, visible
+def test_the_user_can_end_it(window: Window, key: str, visible: float, goes_on: bool) -> None:
+    window.keys, window.visible = list(key), visible
     with Preview("test") as shown:
-        assert shown.show(IMAGE) is goes_on
+        assert shown.show(0, draw) is goes_on
+
+
+def test_space_pauses_until_space(window: Window) -> None:
+    with Preview("test") as shown:
+        window.keys = list(" xx ")
+        assert shown.show(0, draw)
+        assert window.looks == 4
+        window.keys = list(" xq")
+        assert not shown.show(1, draw)
+        assert window.looks == 7
+        assert len(window.shown) == 2
+
+
+def test_a_pause_ends_when_the_run_is_stopped(window: Window) -> None:
+    with Preview("test", stopped=lambda: window.looks > 5) as shown:
+        window.keys = [" "]
+        assert not shown.show(0, draw)
+        assert window.looks == 6
+
+
+def test_a_still_picture_is_held(window: Window) -> None:
+    with Preview("test", hold=True) as shown:
+        window.keys = list("xxx ")
+        assert shown.show(0, draw)
+        assert window.looks == 4
+
+
+def test_d_changes_what_is_drawn_and_comes_round(window: Window) -> None:
+    with Preview("test") as shown:
+        window.keys = list(" ddddd ")
+        assert shown.show(0, draw)
+        counts = [int(image[0, 0, 1]) for image in window.shown]
+        assert counts == [2, 1, 1, 4, 0, 2]  # of layers; the first is drawn once more at the end
+        assert shown.layers == DEFAULT_LAYERS
+        window.keys = list("d")
+        assert shown.show(1, draw)
+        assert shown.show(2, draw)
+        assert int(window.shown[-1][0, 0, 1]) == 1  # the choice stays
+
+
+def test_s_saves_what_is_shown_and_never_overwrites(window: Window, tmp_path: Path) -> None:
+    with Preview("test", pictures=tmp_path / "clip") as shown:
+        window.keys = list(" sds ")
+        assert shown.show(4, draw)
+    names = ["clip-000005-2.png", "clip-000005.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    saved = [cv2.imread(str(tmp_path / name)) for name in names]
+    assert tuple(saved[1][0, 0]) == (50, 2, 200)
+    assert tuple(saved[0][0, 0]) == (50, 1, 200)
+    assert [note.split()[0] for note in shown.notes] == ["saved", "saved"]
+
+
+def test_a_picture_that_cannot_be_saved_ends_nothing(window: Window, tmp_path: Path) -> None:
+    with Preview("test", pictures=tmp_path / "none" / "clip") as shown:
+        window.keys = ["s"]
+        assert shown.show(0, draw)
+    assert "could not be saved: No such file" in shown.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tracker.crop import CROP_SCALE, Region, region_from_landmarks
+from model.markup import WFLW
+from tracker.crop import Region, region_from_landmarks
 from tracker.measure import Measurement, confidence
-from tracker.smooth import SMOOTHING, OneEuroFilter
+from tracker.smooth import SMOOTHING, FaceFilter, parts
 from tracker.track import Track, plausible
 
 POINTS = np.random.default_rng(0).uniform(100, 300, (98, 2))
+LOOK = np.array([0.8, -0.2, -0.6], dtype=np.float32) / np.float32(np.sqrt(1.04))
 IMAGE = np.zeros((480, 640, 3), dtype=np.uint8)
 
 
@@ -18,6 +22,7 @@ def seen(shift: float = 0.0, sure: float = 0.9) -> Measurement:
         confidence=sure,
         region=Region(200 + shift, 200, 250),
         next_region=region_from_landmarks(points, 0.1),
+        look=LOOK,
     )
 
 
@@ -26,34 +31,68 @@ def test_confidence_is_the_mean_peak_within_bounds() -> None:
     assert confidence(np.zeros((3, 98))).shape == (3,)
 
 
-def test_a_track_smooths_what_it_sees_and_keeps_the_raw_points() -> None:
-    options = SMOOTHING["stable"]
+def smoother(name: str = "stable") -> FaceFilter:
+    options = SMOOTHING[name]
     assert options
-    track, reference = Track(3, options, seen(), 0.0), OneEuroFilter(options)
-    size = 250 / CROP_SCALE
-    reference(POINTS, 0.0, size)
+    return FaceFilter(options, parts(WFLW))
+
+
+def test_a_track_smooths_what_it_sees_and_keeps_the_raw_points() -> None:
+    track, reference = Track(3, smoother(), seen(), 0.0), smoother()
+    reference(POINTS, 0.0)
     for i in range(1, 5):
         track.see(seen(4.0 * i), i / 30)
-        expected = reference(POINTS + 4.0 * i, i / 30, size)
+        expected = reference(POINTS + 4.0 * i, i / 30)
         face = track.face()
         assert face.id == 3
         np.testing.assert_allclose(face.landmarks, expected, rtol=1e-6)
         np.testing.assert_allclose(face.raw, POINTS + 4.0 * i, rtol=1e-6)
         assert face.confidence == 0.9
-        # The next frame is searched around the raw points: smoothed ones lag.
-        assert track.region == region_from_landmarks(POINTS + 4.0 * i, 0.1)
 
 
-def test_lost_frames_are_counted_and_end_the_filters_memory() -> None:
-    track = Track(0, SMOOTHING["stable"], seen(), 0.0)
-    assert track.lost == 0
+def test_the_region_goes_on_with_the_face_for_a_while() -> None:
+    track = Track(0, None, seen(), 0.0)
+    here = track.expect(1 / 30)
+    assert here == region_from_landmarks(POINTS, 0.1)  # nothing is known of its motion
+    track.see(seen(20.0), 0.05)  # 400 px/s in x and y
+    last = region_from_landmarks(POINTS + 20.0, 0.1)
+    assert track.expect(0.05) == last
+    ahead = [track.expect(0.05 + time) for time in (0.05, 0.1, 0.5, 5.0)]
+    assert all(r.size == last.size and r.angle == last.angle for r in ahead)
+    ways = [np.hypot(r.x - last.x, r.y - last.y) for r in ahead]
+    speed, room = np.hypot(400, 400), 0.04 * last.size
+    damped = [speed * 0.15 * (1 - np.exp(-t / 0.15)) - room for t in (0.05, 0.1, 0.5, 5.0)]
+    np.testing.assert_allclose(ways, damped, rtol=1e-9)
+    assert ways[0] > 0.4 * 20 * np.sqrt(2)  # of one more such frame
+    # Small motions are within the room that a crop has.
+    track.see(seen(21.0), 0.1)
+    assert track.expect(0.15) == region_from_landmarks(POINTS + 21.0, 0.1)
+
+
+def test_an_absence_ends_the_memory_of_filter_and_motion() -> None:
+    track = Track(0, smoother(), seen(), 0.0)
+    track.see(seen(20.0), 0.05)
+    assert not track.lost
     track.miss()
-    track.miss()
-    assert track.lost == 2
-    assert track.region == seen().next_region  # where it was is where to look again
-    track.see(seen(40.0), 0.1)
-    assert track.lost == 0
+    assert track.lost
+    assert track.seen_at == 0.05
+    track.see(seen(90.0), 1.05)
+    assert not track.lost
     np.testing.assert_array_equal(track.face().landmarks, track.face().raw)
+    assert track.expect(1.1) == region_from_landmarks(POINTS + 90.0, 0.1)
+
+
+def test_the_look_follows_slowly_and_never_to_another_face() -> None:
+    track = Track(0, None, seen(), 0.0)
+    other = np.array([0.7, 0.0, -0.7], dtype=np.float32) / np.float32(np.sqrt(0.98))
+    for i in range(1, 91):
+        track.see(replace(seen(), look=other), i / 30)
+    # 3 s of a mean over 2 s.
+    assert LOOK @ other < track.look @ other < 0.9999
+    np.testing.assert_allclose(np.linalg.norm(track.look), 1, rtol=1e-5)
+    before = track.look
+    track.see(replace(seen(), look=-other), 3.1)
+    np.testing.assert_array_equal(track.look, before)
 
 
 def test_without_smoothing_points_are_the_raw_ones() -> None:

@@ -63,10 +63,11 @@ def test_the_region_is_turned_with_the_face_and_comes_from_the_frame_before(make
     assert face.region.angle == pytest.approx(np.deg2rad(35), abs=0.01)
     assert (face.region.x, face.region.y) == pytest.approx((300, 200), abs=0.5)
     assert face.region.size == pytest.approx(1.3 * 120, rel=0.01)
-    # ... of the unsmoothed landmarks: those of `stable` would lag behind.
     (face,) = tracker(paint([pose(320, 200, 120, 35)]), 2 / FPS)
-    assert face.region.x == pytest.approx(310, abs=0.5)
-    assert face.landmarks[:, 0].mean() < face.raw[:, 0].mean() - 0.5
+    # ... and a little further on, as it moves: 300 px/s for a frame, damped, less what the crop
+    # has room for (4 % of its side).
+    ahead = 300 * 0.15 * (1 - np.exp(-1 / FPS / 0.15)) - 0.04 * 1.3 * 120
+    assert face.region.x == pytest.approx(310 + ahead, abs=0.5)
 
 
 def test_every_face_is_followed_in_one_batch(make: Make) -> None:
@@ -114,7 +115,7 @@ def test_with_nobody_in_sight_every_frame_is_searched(make: Make) -> None:
 
 
 def test_a_short_occlusion_keeps_the_id_and_a_long_one_does_not(make: Make) -> None:
-    tracker, _, detector = make(max_lost=5)
+    tracker, _, detector = make(max_lost=0.2)
     shown, hidden = paint([pose(300, 200, 120)]), paint([None])
     ids = []
     for i in range(40):
@@ -187,13 +188,14 @@ def test_tracks_that_run_onto_one_face_become_one(make: Make) -> None:
     assert len(tracker(paint([pose(200, 240, 120), pose(430, 240, 120)]), 0.0)) == 2
     detector.blind = True
     # The second face slides over the first and covers it: both crops end on it.
-    for i in range(1, 60):
-        faces = tracker(paint([pose(200, 240, 120), pose(430 - 4 * i, 240, 120)]), i / FPS)
-    assert len(faces) == 1
+    for i in range(1, 24):
+        x = max(430 - 12 * i, 200)
+        faces = tracker(paint([pose(200, 240, 120), pose(x, 240, 120)]), i / FPS)
+    assert [face.id for face in faces] == [0]
 
 
 def test_never_more_faces_than_asked_for(make: Make) -> None:
-    tracker, _, _ = make(max_faces=2, max_lost=10)
+    tracker, _, _ = make(max_faces=2)
     one, two, three = pose(100, 200, 90), pose(300, 200, 90), pose(500, 200, 90)
     tracker(paint([one, two]), 0.0)
     # The second goes, a third comes, the second comes back while it is still remembered.
@@ -241,9 +243,10 @@ def test_reset_forgets_faces_but_not_ids(make: Make) -> None:
     tracker, _, detector = make()
     image = paint([pose(300, 200, 120)])
     assert tracker(image, 0.0)[0].id == 0
-    tracker.reset()
-    assert tracker(image, 0.1)[0].id == 1
-    assert detector.calls == 2
+    for number in (1, 2, 3):
+        tracker.reset()
+        assert tracker(image, 0.1)[0].id == number
+    assert detector.calls == 4
 
 
 @pytest.mark.parametrize("preset", ["balanced", "stable", "responsive"])
@@ -286,9 +289,11 @@ def test_bad_frames(make: Make) -> None:
         ({"min_detection": 1.5}, "min_detection"),
         ({"detect_interval": -1.0}, "detect_interval"),
         ({"start_confidence": 0.2, "stop_confidence": 0.3}, "stop_confidence <= start_confidence"),
-        ({"max_lost": -1}, "max_lost"),
+        ({"max_lost": -1.0}, "max_lost"),
+        ({"max_blind": float("nan")}, "max_blind"),
         ({"max_gap": 0.0}, "max_gap"),
         ({"decoder": "argmax"}, "decoder"),
+        ({"precision": "f8"}, "precision"),
         ({"threads": 0}, "threads"),
         ({"smoothing": "kalman"}, "balanced, stable, responsive, off"),
     ],
@@ -320,3 +325,24 @@ def test_track_reads_a_file_frame_by_frame(make: Make, tmp_path: Path) -> None:
         assert worst(face, landmarks(matrix)) < 3
     with pytest.raises(InputError):
         next(iter(tracker.track(tmp_path / "missing.mp4")))
+
+
+def test_memory_stays_flat(make: Make) -> None:
+    """Faces that come and go for 600 frames leave nothing behind."""
+    import tracemalloc
+
+    tracker, _, _ = make(max_lost=0.2)
+    shown, empty = paint([pose(80, 60, 60)], 160, 120), paint([], 160, 120)
+    try:
+        for i in range(600):
+            if i == 200:
+                tracemalloc.start()
+            tracker(shown if i % 20 < 8 else empty, i / FPS)
+            if i == 300:
+                before = tracemalloc.get_traced_memory()[0]
+        growth = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert len(tracker._tracks) <= 1
+    # One picture of this size is 58 kB, the landmarks of one face 1.6 kB.
+    assert growth < 20_000

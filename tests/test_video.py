@@ -10,7 +10,7 @@ from video_files import cut, make_video, picture, tone
 
 from model.errors import InputError
 from tracker.clock import FrameClock
-from tracker.sources import is_camera, open_source
+from tracker.sources import camera_index, open_source
 from tracker.video import VideoReader
 from tracker.videoinfo import VideoInfo
 
@@ -261,12 +261,13 @@ def test_stated_duration_may_be_a_little_wrong(tmp_path: Path, stated: str, acce
 
 
 def test_source_of_a_user(tmp_path: Path) -> None:
-    assert is_camera("0")
-    assert is_camera(2)
-    assert not is_camera("clip0.mp4")
-    assert not is_camera(Path("0"))
-    with pytest.raises(InputError, match="network address"):
-        open_source("rtsp://camera/stream")
+    assert camera_index("0") == 0
+    assert camera_index(2) == 2
+    assert camera_index("/dev/video3") == 3
+    assert camera_index("clip0.mp4") is None
+    assert camera_index(Path("0")) is None
+    with pytest.raises(InputError, match="'gopher' is no kind of stream"):
+        open_source("gopher://camera/stream")
     with open_source(str(make_video(tmp_path / "a:b %d.mp4", 3))) as video:
         assert len(list(video)) == 3
 

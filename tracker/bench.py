@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, cast, get_args
 
 import numpy as np
 import typer
@@ -16,10 +16,12 @@ from rich.table import Table
 
 from model.errors import InputError
 from model.files import replacing
-from tracker.engines import Precision
+from tracker.engines import ENGINES, Precision
 from tracker.options import TrackerOptions
 from tracker.portrait import portrait_frame, portrait_image, portrait_motion
 from tracker.quiet import native_stderr_hidden
+from tracker.stability import measure_stability
+from tracker.stabilityplot import check_plotting, plot_stability
 from tracker.timing import BenchResult, measure
 from tracker.videoinfo import VideoInfo
 from tracker.writer import VideoWriter
@@ -43,10 +45,10 @@ def bench_command(
         str, typer.Option(metavar="NAME|FILE.onnx", help="Network: a shipped one or your own.")
     ] = "propnet-s",
     engine: Annotated[
-        str, typer.Option(metavar="auto|openvino|onnxruntime", help="What runs the network.")
+        str, typer.Option(metavar="|".join(ENGINES), help="What runs the network.")
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="auto|f32|bf16", help="Arithmetic of the engine.")
+        str, typer.Option(metavar="|".join(get_args(Precision)), help="Arithmetic of the engine.")
     ] = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of the engine; default: all cores.")
@@ -55,13 +57,31 @@ def bench_command(
     write: Annotated[
         bool, typer.Option("--write/--no-write", help="Draw and encode an annotated video, too.")
     ] = True,
+    stability: Annotated[
+        bool,
+        typer.Option(
+            "--stability", help="Measure jitter and lag of every smoothing preset instead."
+        ),
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="With --stability: draw jitter against lag."),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there, too.")
     ] = None,
 ) -> None:
     """Measure frames per second from file to file, and the milliseconds of every stage."""
-    if precision not in ("auto", "f32", "bf16"):
-        raise InputError(f"no precision {precision!r}; choose one of auto, f32, bf16.")
+    if plot is not None and not stability:
+        raise InputError("--plot draws what --stability measures: add --stability.")
+    if stability:
+        if source is not None:
+            raise InputError("--stability has sequences of its own: drop --source.")
+        _bench_stability(weights, engine, threads, json_file, plot)
+        return
+    if precision not in get_args(Precision):
+        known = ", ".join(get_args(Precision))
+        raise InputError(f"no precision {precision!r}; choose one of {known}.")
     options = TrackerOptions(
         max_faces=max_faces, threads=threads, precision=cast(Precision, precision)
     )
@@ -80,6 +100,34 @@ def bench_command(
     _print(result)
 
 
+def _bench_stability(
+    weights: str, engine: str, threads: int | None, json_file: Path | None, plot: Path | None
+) -> None:
+    """Jitter, lag, flicker and NME of every preset, as a table, as JSON and as a plot."""
+    if plot is not None:
+        check_plotting(plot)
+    with native_stderr_hidden():
+        figures = measure_stability(weights, engine, threads)
+    if json_file is not None:
+        with replacing(json_file) as partial:
+            values = {name: asdict(result) for name, result in figures.items()}
+            partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    if plot is not None:
+        plot_stability(figures, plot)
+    table = Table(box=None, pad_edge=False)
+    for column in ("smoothing", "still jitter %", "lag ms", "moving flicker %", "moving NME %"):
+        table.add_column(column, justify="left" if column == "smoothing" else "right")
+    for name, result in figures.items():
+        numbers = (result.jitter, result.lag_ms, result.flicker, result.nme)
+        table.add_row(name, *(f"{value:.3f}" for value in numbers))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        "in % of the outer eye corners' distance; truth: the network's own mean over shifted views",
+        soft_wrap=True,
+    )
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Width and height from "640x480".
 
@@ -92,7 +140,7 @@ def parse_size(text: str) -> tuple[int, int]:
         if all(_SMALLEST <= side <= _LARGEST for side in (width, height)):
             return width, height
     raise InputError(
-        f"{text!r} is not a size: give WIDTHxHEIGHT such as 640x480, each {_SMALLEST} to {_LARGEST}."
+        f"{text!r} is not a size: give WIDTHxHEIGHT, like 640x480, {_SMALLEST} to {_LARGEST} each."
     )
 
 

@@ -40,16 +40,20 @@ def open_container(path: Path) -> InputContainer:
     brand = container.metadata.get("major_brand", "").strip()
     if name in _PICTURE_FORMATS or name.endswith("_pipe") or brand in _PICTURE_BRANDS:
         container.close()
-        raise InputError(picture_message(path))
+        raise picture_error(path)
     if name in _TEXT_FORMATS:
         container.close()
         raise InputError(_why_unreadable(path))
     return container
 
 
-def picture_message(path: Path) -> str:
+class PictureError(InputError):
+    """The file is a still picture where a video was wanted."""
+
+
+def picture_error(path: Path) -> PictureError:
     """What to say about a still picture."""
-    return f"{path} is a picture, not a video: give a video file or a camera number."
+    return PictureError(f"{path} is a picture, not a video: give a video file.")
 
 
 def pick_video(container: InputContainer, path: Path) -> VideoStream:
@@ -58,16 +62,21 @@ def pick_video(container: InputContainer, path: Path) -> VideoStream:
     Raises:
         InputError: the file has no video stream, or no decoder for it exists here.
     """
+    return pick_video_stream(container, str(path))
+
+
+def pick_video_stream(container: InputContainer, name: str) -> VideoStream:
+    """The same for whatever was opened; `name` is for messages."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         heard = " (only audio)" if container.streams.audio else ""
-        raise InputError(f"{path} has no video stream{heard}: give a file with moving pictures.")
+        raise InputError(f"{name} has no video stream{heard}: give a file with moving pictures.")
     best = container.streams.best("video")
     stream = next((s for s in streams if best is not None and s.index == best.index), streams[0])
     if stream.codec_context is None:
         raise InputError(
-            f"{path} is coded in a way that cannot be decoded here: convert it to H.264, for "
-            f"example with ffmpeg -i {path.name} converted.mp4."
+            f"{name} is coded in a way that cannot be decoded here: convert it to H.264, for "
+            f"example with ffmpeg -i {Path(name).name} converted.mp4."
         )
     return stream
 

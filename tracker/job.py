@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 from model.errors import InputError
 from tracker.draw import DEFAULT_LAYERS
+from tracker.extras import Extras, open_extras
 from tracker.interrupt import interrupt_flag
+from tracker.live import LiveReader, SourceLostError
+from tracker.offline import follow_twice
 from tracker.options import TrackerOptions
+from tracker.picture import PictureWriter
 from tracker.pipeline import ReadAhead
 from tracker.preview import Preview, check_display
+from tracker.rawvideo import RawReader
+from tracker.results import Face
 from tracker.sinks import Sinks
+from tracker.sourceoptions import SourceOptions
 from tracker.sources import open_source
-from tracker.table import CsvTable
+from tracker.tables import Table, open_table
 from tracker.tracker import Tracker
 from tracker.video import VideoReader
-from tracker.videoinfo import FrameSource, VideoInfo
+from tracker.videoinfo import SourceFrame, VideoInfo
 from tracker.writer import DEFAULT_CRF, VideoWriter
 
 
@@ -28,8 +36,9 @@ class Job:
     """What to do with one source.
 
     Attributes:
-        source: path of a video, or number of a camera.
-        out: annotated video to write, or None.
+        source: what to read, see `tracker.sources.open_source`.
+        source_options: what the source cannot tell.
+        out: annotated video (of a picture: picture) to write, or None.
         save: table of landmarks to write, or None.
         show: whether to show the annotated frames in a window.
         weights: shipped name or path of a network.
@@ -39,6 +48,9 @@ class Job:
         crf: quality of `out`.
         overwrite: replace existing outputs.
         max_frames: stop after so many frames; None for all.
+        offline_smooth: smooth with zero phase: the file is read twice, see `tracker.offline`.
+        faceless: whether a file without any face is a result, and not a mistake.
+        extras: crops, senders, web page and the options of what is derived.
     """
 
     source: str | Path | int
@@ -52,6 +64,14 @@ class Job:
     crf: int = DEFAULT_CRF
     overwrite: bool = False
     max_frames: int | None = None
+    extras: Extras = field(default_factory=Extras)
+    source_options: SourceOptions = field(default_factory=SourceOptions)
+    faceless: bool = False
+    offline_smooth: bool = False
+
+    def __post_init__(self) -> None:
+        if self.offline_smooth and self.options.smoothing == "off":
+            raise InputError("--offline-smooth and --smooth off contradict each other: drop one.")
 
 
 @dataclass(frozen=True)
@@ -65,6 +85,10 @@ class Summary:
         seconds: from the first frame to the last, everything included but loading the network.
         engine: what ran the network.
         damaged: parts of the source that could not be decoded and were skipped.
+        dropped: frames of a live source that came too fast to be looked at.
+        lost: why a live source ended too early; the outputs are complete up to there.
+        ended: whether the user ended the run in the preview.
+        notes: what else the user should know.
     """
 
     frames: int
@@ -72,24 +96,40 @@ class Summary:
     faces: int
     seconds: float
     engine: str
-    damaged: int
+    damaged: int = 0
+    dropped: int = 0
+    lost: str | None = None
+    ended: bool = False
+    notes: tuple[str, ...] = ()
 
 
-# Called with the source's description before the first frame, and with the frames done after each.
+# Called with the source's description before the first frame; with the frames done after each, and
+# for live sources the seconds since the last one had arrived.
 OnStart = Callable[[VideoInfo], None]
-OnFrame = Callable[[int], None]
+OnFrame = Callable[[int, float | None], None]
+# Called with a sentence for the user.
+Say = Callable[[str], object]
 
 
-def run_job(job: Job, on_start: OnStart | None = None, on_frame: OnFrame | None = None) -> Summary:
+def run_job(
+    job: Job,
+    on_start: OnStart | None = None,
+    on_frame: OnFrame | None = None,
+    say: Say = lambda text: None,
+    tracker: Tracker | None = None,
+) -> Summary:
     """Track faces through a source.
 
-    Ctrl-C ends a camera's run like its regular end, with the outputs completed; it breaks off the
-    run over a file, and leaves no output.
+    Ctrl-C ends the run over a camera or another source that is there only once like its regular
+    end, with the outputs completed; it breaks off the run over a file, and leaves no output. The
+    same goes for a live source that breaks off: the outputs are completed, `Summary.lost` says why.
 
     Args:
         job: what to do.
         on_start: told about the source, for a progress bar.
         on_frame: told how many frames are done.
+        say: told where the web page is, before the first frame.
+        tracker: to be used (and reset); by default one is made as the job says.
 
     Raises:
         InputError: unusable source, weights or output, or a file without any face. No output is
@@ -102,31 +142,69 @@ def run_job(job: Job, on_start: OnStart | None = None, on_frame: OnFrame | None 
         raise InputError(f"{job.out} cannot be both the video and the table: give two names.")
     with ExitStack() as stack:
         # Cheap checks first: a mistyped name is reported before the network is loaded.
-        source = stack.enter_context(open_source(job.source))
-        writer = stack.enter_context(_open_writer(job, source.info)) if job.out else None
-        tracker = stack.enter_context(Tracker(job.weights, job.engine, job.options))
+        source = stack.enter_context(open_source(job.source, job.source_options))
+        if job.offline_smooth and source.info.once:
+            raise InputError(
+                f"{source.info.name} can be read only once: --offline-smooth needs a file."
+            )
+        writer = _open_writer(job, source.info) if job.out else None
+        if writer is not None:
+            stack.enter_context(writer)
+        if tracker is None:
+            tracker = stack.enter_context(Tracker(job.weights, job.engine, job.options))
+        tracker.reset()
+        once = source.info.once
+        live = source if isinstance(source, LiveReader) else None
+        wake = source.stop if isinstance(source, LiveReader | RawReader) else _nothing
+        stop = stack.enter_context(interrupt_flag(once, wake))
         points = tracker.markup.points
         table = stack.enter_context(_open_table(job, source.info, points)) if job.save else None
-        preview = stack.enter_context(Preview(f"propnet-track: {job.source}")) if job.show else None
-        sinks = stack.enter_context(Sinks(tracker.markup, job.layers, writer, table, preview))
-        # A camera has a thread of its own, which must not run ahead.
+        preview = stack.enter_context(_open_preview(job, source.info, stop)) if job.show else None
+        extras = open_extras(
+            job.extras,
+            stack,
+            tracker.markup,
+            title=str(job.source),
+            say=say,
+            overwrite=job.overwrite,
+        )
+        sinks = stack.enter_context(
+            Sinks(
+                tracker.markup,
+                job.layers,
+                writer=writer,
+                table=table,
+                preview=preview,
+                page=extras.page,
+                others=extras.sinks,
+                derive=extras.derive,
+            )
+        )
+        # A live source has a thread of its own, which must not run ahead.
         frames = source if source.info.live else stack.enter_context(ReadAhead(source))
-        stop = stack.enter_context(interrupt_flag(source.info.live))
+        # Run before the line above is undone: its thread may be waiting for a pipe.
+        stack.callback(wake)
         if on_start is not None:
             on_start(source.info)
         begin = time.perf_counter()
         count, hits, ids = 0, 0, set[int]()
-        for number, timestamp, image in frames:
-            faces = tracker(image, timestamp)
-            count, hits = number + 1, hits + bool(faces)
-            ids.update(face.id for face in faces)
-            wanted = sinks.write(number, timestamp, image, faces)
-            if on_frame is not None:
-                on_frame(count)
-            if not wanted or stop.is_set() or count == job.max_frames:
-                sinks.cut_audio()
-                break
-        if not hits and not source.info.live:
+        lost, wanted = None, True
+        try:
+            for (number, timestamp, image), faces in _follow(job, frames, tracker, stack, on_frame):
+                count, hits = number + 1, hits + bool(faces)
+                ids.update(face.id for face in faces)
+                latency = live.latency if live else None
+                wanted = sinks.write(number, timestamp, image, faces, latency)
+                if on_frame is not None:
+                    on_frame(count, live.latency if live else None)
+                if not wanted or stop.is_set() or count == job.max_frames:
+                    sinks.cut_audio()
+                    break
+        except SourceLostError as error:
+            if not count:
+                raise
+            lost = str(error)
+        if not hits and not once and not job.faceless:
             raise InputError(
                 f"{job.source}: no face in any of its {count} frames, so nothing was written; "
                 "check that faces are at least 40 pixels high and not upside down."
@@ -134,19 +212,65 @@ def run_job(job: Job, on_start: OnStart | None = None, on_frame: OnFrame | None 
         # Completing the files is part of the work: x264 holds back dozens of frames until then.
         sinks.close()
         seconds = time.perf_counter() - begin
-        return Summary(count, hits, len(ids), seconds, tracker.engine.description, _damaged(source))
+        return Summary(
+            count,
+            hits,
+            len(ids),
+            seconds,
+            tracker.engine.description,
+            damaged=source.damaged if isinstance(source, VideoReader) else 0,
+            dropped=live.dropped if live else 0,
+            lost=lost,
+            ended=not wanted,
+            notes=tuple(preview.notes) if preview else (),
+        )
 
 
-def _open_writer(job: Job, info: VideoInfo) -> VideoWriter:
+def _follow(
+    job: Job,
+    frames: Iterable[SourceFrame],
+    tracker: Tracker,
+    stack: ExitStack,
+    on_frame: OnFrame | None,
+) -> Iterator[tuple[SourceFrame, tuple[Face, ...]]]:
+    """Frames with their faces, as they come or, if so wanted, in a second reading of the file."""
+    if not job.offline_smooth:
+        return ((frame, tracker(frame.image, frame.timestamp)) for frame in frames)
+    first = stack.enter_context(open_source(job.source, job.source_options))
+    ahead = stack.enter_context(ReadAhead(first))
+    tell = (lambda count: on_frame(count, None)) if on_frame is not None else (lambda count: None)
+    return follow_twice(ahead, frames, tracker, job.max_frames, tell)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _open_preview(job: Job, info: VideoInfo, stop: Event) -> Preview:
+    name = info.path.stem if info.path else "propnet"
+    return Preview(
+        f"propnet-track: {info.name}",
+        job.layers,
+        Path.cwd() / name,
+        hold=info.still,
+        stopped=stop.is_set,
+    )
+
+
+def _open_writer(job: Job, info: VideoInfo) -> VideoWriter | PictureWriter:
     assert job.out is not None
+    if info.still:
+        return PictureWriter(job.out, info, overwrite=job.overwrite)
     sound = info.path if info.has_audio else None
     return VideoWriter(job.out, info, audio_from=sound, crf=job.crf, overwrite=job.overwrite)
 
 
-def _open_table(job: Job, info: VideoInfo, points: int) -> CsvTable:
+def _open_table(job: Job, info: VideoInfo, points: int) -> Table:
     assert job.save is not None
-    return CsvTable(job.save, points, overwrite=job.overwrite, source=info.path)
-
-
-def _damaged(source: FrameSource) -> int:
-    return source.damaged if isinstance(source, VideoReader) else 0
+    return open_table(
+        job.save,
+        points,
+        scores=job.extras.scores,
+        overwrite=job.overwrite,
+        source=info.path,
+    )

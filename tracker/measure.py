@@ -11,6 +11,7 @@ from model.heatmap import Decoder, decode
 from model.markup import MARKUPS
 from tracker.crop import Region, crop_image, crop_matrix, from_crop, region_from_landmarks
 from tracker.engines import Engine
+from tracker.look import face_look
 from tracker.stopwatch import Stopwatch
 
 
@@ -24,6 +25,7 @@ class Measurement:
         confidence: 0..1.
         region: what the network looked at.
         next_region: the region around the landmarks, turned by the eye line: where to look next.
+        look: [432], float32, what the region looks like; see `tracker.look.face_look`.
     """
 
     landmarks: NDArray[np.float64]
@@ -31,6 +33,7 @@ class Measurement:
     confidence: float
     region: Region
     next_region: Region
+    look: NDArray[np.float32]
 
 
 def confidence(peaks: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -81,13 +84,22 @@ class LandmarkNetwork:
             heatmaps = self._engine(crops)
         with self._stopwatch("decode"):
             points, peaks = decode(heatmaps, self._decoder)
-            return [
-                self._measurement(from_crop(crop_points, crop_matrix(region, size)), scores, region)
-                for crop_points, scores, region in zip(points, peaks, regions, strict=True)
+            found = [
+                self._measurement(
+                    from_crop(crop_points, crop_matrix(region, size)), scores, region, crop
+                )
+                for crop_points, scores, region, crop in zip(
+                    points, peaks, regions, crops, strict=True
+                )
             ]
+        return found
 
     def _measurement(
-        self, landmarks: NDArray[np.float64], peaks: NDArray[np.float32], region: Region
+        self,
+        landmarks: NDArray[np.float64],
+        peaks: NDArray[np.float32],
+        region: Region,
+        crop: NDArray[np.uint8],
     ) -> Measurement:
         return Measurement(
             landmarks=landmarks,
@@ -95,4 +107,5 @@ class LandmarkNetwork:
             confidence=float(confidence(peaks)),
             region=region,
             next_region=region_from_landmarks(landmarks, self._markup.roll(landmarks)),
+            look=face_look(crop),
         )

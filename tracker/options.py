@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 from model.errors import InputError
 from model.heatmap import DECODERS, Decoder
@@ -23,7 +24,9 @@ class TrackerOptions:
             often, seconds. With none in sight every frame is searched: there is time then.
         start_confidence: a face is followed from this confidence on, 0..1.
         stop_confidence: and counts as lost under this one, 0..start_confidence.
-        max_lost: a face is given up after this many frames in a row in which it was not seen.
+        max_lost: a face that was not seen for this long, seconds, is forgotten; until then it gets
+            its id back when it is found again.
+        max_blind: and for so long it is looked for where it should be without a detector, seconds.
         max_gap: after a pause longer than this, seconds, the detector has to confirm where the
             faces are.
         smoothing: "balanced", "stable", "responsive" or "off".
@@ -46,8 +49,10 @@ class TrackerOptions:
     # 0.68 (95 %), places without a face 0.42 (median) to 0.61 (90 %).
     start_confidence: float = 0.6
     stop_confidence: float = 0.5
-    # A sixth of a second at 30 frames/s: a hand that passes. Longer, and the last region is stale.
-    max_lost: int = 5
+    # A second behind somebody's back and a second to be found again.
+    max_lost: float = 2.0
+    # A hand that passes. Longer, and the last region is stale; the detector knows better.
+    max_blind: float = 0.17
     # A head moves by its own size in about this time.
     max_gap: float = 0.5
     smoothing: str = "balanced"
@@ -65,9 +70,14 @@ class TrackerOptions:
             "confidences must be 0 <= stop_confidence <= start_confidence <= 1": not (
                 0 <= self.stop_confidence <= self.start_confidence <= 1
             ),
-            "max_lost must be 0 or more frames": self.max_lost < 0,
+            "max_lost and max_blind must be 0 or more seconds": not (
+                self.max_lost >= 0 and self.max_blind >= 0
+            ),
             "max_gap must be more than 0 seconds": not self.max_gap > 0,
             f"decoder must be one of {', '.join(DECODERS)}": self.decoder not in DECODERS,
+            f"precision must be one of {', '.join(get_args(Precision))}": (
+                self.precision not in get_args(Precision)
+            ),
             "threads must be at least 1": self.threads is not None and self.threads < 1,
         }
         found = [text for text, wrong in problems.items() if wrong]

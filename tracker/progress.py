@@ -57,8 +57,8 @@ class FrameBar:
         self._task = self._progress.add_task(name, total=self._total, speed="")
         self._progress.start()
 
-    def advance(self, count: int) -> None:
-        """Show that `count` frames are done."""
+    def advance(self, count: int, latency: float | None = None) -> None:
+        """Show that `count` frames are done, the last one `latency` seconds after it arrived."""
         if self._task is None:
             return
         if self._total is not None:
@@ -69,7 +69,8 @@ class FrameBar:
             self._task,
             completed=count,
             total=self._total,
-            speed=f"{speed:.0f} frames/s" if speed else "",
+            speed=(f"{speed:.0f} frames/s" if speed else "")
+            + (f", {1000 * latency:.0f} ms late" if latency is not None else ""),
         )
 
     def __enter__(self) -> Self:
@@ -78,3 +79,45 @@ class FrameBar:
     def __exit__(self, *details: object) -> None:
         if self._task is not None:  # a bar that never started would leave an empty line
             self._progress.stop()
+
+
+class FileBar:
+    """Progress over files, on stderr, gone when done. A context manager.
+
+    Nothing is shown where stderr is not a terminal, apart from what is said.
+
+    Args:
+        total: files.
+        done: files that need not be done.
+    """
+
+    def __init__(self, total: int, done: int = 0) -> None:
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._progress = Progress(
+            TextColumn("files"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[frames]} frames"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=total, completed=done, frames=0)
+        self._frames = 0
+
+    def advance(self, frames: int) -> None:
+        """One more file of so many frames is done."""
+        self._frames += frames
+        self._progress.update(self._task, advance=1, frames=self._frames)
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._progress.console.print(text, markup=False)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._progress.stop()

@@ -41,9 +41,11 @@ class TrackedFrame:
         timestamp: presentation time in seconds.
         image: [H, W, 3], uint8, RGB, without any drawing.
         faces: the faces, oldest track first; empty where none was found.
+        source: what the frame comes from: a path, "camera 0", an address.
     """
 
     index: int
     timestamp: float
     image: NDArray[np.uint8]
     faces: tuple[Face, ...]
+    source: str = ""

@@ -1,7 +1,8 @@
-"""Where the results of one run go: annotated video, table and preview."""
+"""Where the results of one run go: annotated video, table, preview, web page and the rest."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -9,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.markup import Markup
+from tracker.derive import Deriver
 from tracker.draw import draw_faces
+from tracker.extras import FrameSink
+from tracker.picture import PictureWriter
 from tracker.pipeline import WriteBehind
 from tracker.preview import Preview
 from tracker.results import Face
-from tracker.table import CsvTable
+from tracker.serve import LivePage
+from tracker.tables import Table
 from tracker.writer import VideoWriter
 
 
@@ -28,33 +33,53 @@ class Sinks:
         writer: annotated video, or None.
         table: table of landmarks, or None.
         preview: window, or None.
+        page: web page, or None.
+        others: crops, senders.
+        derive: measures the faces for the table, the page and the others.
     """
 
     def __init__(
         self,
         markup: Markup,
         layers: frozenset[str],
-        writer: VideoWriter | None,
-        table: CsvTable | None,
+        *,
+        writer: VideoWriter | PictureWriter | None,
+        table: Table | None,
         preview: Preview | None,
+        page: LivePage | None,
+        others: Sequence[FrameSink],
+        derive: Deriver,
     ) -> None:
         self._markup, self._layers = markup, layers
         self._writer, self._table, self._preview = writer, table, preview
+        self._page = page
+        self._measured = [*([table] if table is not None else []), *others]
+        self._derive = derive
         self._video = WriteBehind(self._write_video) if writer is not None else None
 
     def write(
-        self, number: int, timestamp: float, image: NDArray[np.uint8], faces: tuple[Face, ...]
+        self,
+        number: int,
+        timestamp: float,
+        image: NDArray[np.uint8],
+        faces: tuple[Face, ...],
+        latency: float | None = None,
     ) -> bool:
-        """Take a frame; False if the user wants no more."""
-        if self._table is not None:
-            self._table.write(number, timestamp, faces)
-        wanted = True
-        if self._preview is not None:
-            image, faces = draw_faces(image, faces, self._markup, self._layers), ()
-            wanted = self._preview.show(image)
-        if self._video is not None:
+        """Take a frame; False if the user wants no more. `latency` is for the preview to show."""
+        measured = None
+        if self._measured or self._page is not None:
+            measured = self._derive(number, timestamp, image, faces)
+            for sink in self._measured:
+                sink.write(measured)
+        drawing = _Drawing(image, faces, self._markup)
+        if self._page is not None and measured is not None:
+            self._page.write(measured, drawing(self._layers) if self._page.watched else None)
+        # First: a pause of the preview must not hold it up.
+        if self._video is not None and self._preview is not None:
+            self._video.put((timestamp, drawing(self._layers), ()))
+        elif self._video is not None:
             self._video.put((timestamp, image, faces))
-        return wanted
+        return self._preview is None or self._preview.show(number, drawing, latency)
 
     def cut_audio(self) -> None:
         """The source was not read to its end."""
@@ -86,3 +111,16 @@ class Sinks:
         if self._writer is not None:
             drawn = draw_faces(image, faces, self._markup, self._layers)
             self._writer.write(drawn, timestamp)
+
+
+class _Drawing:
+    """A frame drawn with any layers, each choice once."""
+
+    def __init__(self, image: NDArray[np.uint8], faces: tuple[Face, ...], markup: Markup) -> None:
+        self._image, self._faces, self._markup = image, faces, markup
+        self._made: dict[frozenset[str], NDArray[np.uint8]] = {}
+
+    def __call__(self, layers: frozenset[str]) -> NDArray[np.uint8]:
+        if layers not in self._made:
+            self._made[layers] = draw_faces(self._image, self._faces, self._markup, layers)
+        return self._made[layers]

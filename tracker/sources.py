@@ -1,36 +1,101 @@
-"""Choose the reader for what the user gave: a video file or a camera number."""
+"""Choose the reader for what the user gave: file, picture, camera, address or standard input."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from model.errors import InputError
 from tracker.camera import CameraReader
+from tracker.container import PictureError
+from tracker.devices import find_camera, list_cameras
+from tracker.picture import PictureReader, is_picture
+from tracker.rawvideo import RawReader
+from tracker.sourceoptions import NO_OPTIONS, SourceOptions
+from tracker.stream import is_address, open_stream, without_password
 from tracker.video import VideoReader
 from tracker.videoinfo import FrameSource
 
+_DEVICE = re.compile(r"/dev/video(\d+)")
+STANDARD_INPUT = "-"
 
-def open_source(source: str | Path | int) -> FrameSource:
-    """Open a video file or a camera.
+
+def open_source(source: str | Path | int, options: SourceOptions = NO_OPTIONS) -> FrameSource:
+    """Open a source of frames.
 
     Args:
-        source: path of a video, or number of a camera (an int, or a string of digits).
+        source: path of a video or picture; number of a camera (an int, or a string of digits),
+            "/dev/video0", or a part of a camera's name; an address (rtsp://, http://, udp://, ...);
+            or "-" for raw frames from standard input.
+        options: what the source cannot tell.
 
     Returns:
         an opened source, to be closed by the caller (it is a context manager).
 
     Raises:
-        InputError: there is no such file or camera, or it cannot be read.
+        InputError: there is no such source, it cannot be read, or an option does not fit it.
     """
-    if is_camera(source):
-        return CameraReader(int(str(source)))
-    if "://" in str(source):
+    camera = camera_index(source)
+    if camera is not None:
+        _refuse(options, "pixel_format", source)
+        return CameraReader(camera, options)
+    if source == STANDARD_INPUT:
+        return RawReader(options)
+    for name in ("size", "rate", "pixel_format"):
+        _refuse(options, name, source)
+    if is_address(source):
+        return open_stream(str(source), options)
+    path = Path(str(source))
+    if is_picture(path):
+        return PictureReader(path)
+    try:
+        return VideoReader(path)
+    except PictureError:
+        return PictureReader(path)
+
+
+def camera_index(source: str | Path | int) -> int | None:
+    """Number of the camera that a source means, None if it means none.
+
+    Raises:
+        InputError: several cameras have that name; or there is neither a file nor a camera of that
+            name.
+    """
+    if isinstance(source, int):
+        return source
+    if isinstance(source, str) and source.isdecimal():
+        return int(source)
+    if found := _DEVICE.fullmatch(str(source)):
+        return int(found[1])
+    if isinstance(source, Path) or source == STANDARD_INPUT or is_address(source):
+        return None
+    path = Path(source)
+    # Only what looks like a name is looked for among the cameras, and files come first.
+    if path.suffix or {"/", "\\"} & set(source) or path.exists():
+        return None
+    cameras = list_cameras()
+    camera = find_camera(source, cameras)
+    if camera is None:
+        names = "; ".join(f"{c.index} {c.name}" for c in cameras) or "none"
         raise InputError(
-            f"{source} is a network address, which cannot be read: give a file or a camera number."
+            f"{source} does not exist: there is no such file, and no camera has that name "
+            f"(cameras here: {names})."
         )
-    return VideoReader(Path(str(source)))
+    return camera.index
 
 
-def is_camera(source: str | Path | int) -> bool:
-    """Whether a source means a camera: a whole number from 0."""
-    return isinstance(source, int) or (isinstance(source, str) and source.isdecimal())
+def is_live(source: str | Path | int) -> bool:
+    """Whether a source is there to be watched: a camera, or an address."""
+    return is_address(source) or camera_index(source) is not None
+
+
+def _refuse(options: SourceOptions, name: str, source: object) -> None:
+    if getattr(options, name) is not None:
+        flag = {"size": "--size", "rate": "--fps", "pixel_format": "--pixel-format"}[name]
+        shown = without_password(str(source))
+        where = (
+            "raw frames from standard input"
+            if name == "pixel_format"
+            else "cameras and raw frames from standard input"
+        )
+        raise InputError(f"{flag} is for {where}; {shown} has its own: leave it away.")

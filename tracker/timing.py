@@ -25,7 +25,7 @@ from tracker.videoinfo import SourceFrame, VideoInfo
 from tracker.writer import VideoWriter
 
 # In the order in which a frame passes them.
-STAGES = ("read", "detect", "crop", "engine", "decode", "smooth", "draw", "write")
+STAGES = ("read", "cut", "detect", "crop", "engine", "decode", "smooth", "draw", "write")
 # The first frames pay for caches, memory and the detector's start; they are not counted.
 WARM_UP = 10
 

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import exp
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.crop import CROP_SCALE, Region
+from tracker.crop import Region
+from tracker.look import blend
 from tracker.measure import Measurement
 from tracker.results import Face
-from tracker.smooth import OneEuroFilter, OneEuroOptions
+from tracker.smooth import FaceFilter
 
 # A region narrower than this holds no face that the network could see, pixels.
 _SMALLEST = 12.0
+# How long a face goes on as it went, seconds: heads turn back, and a lost one is not pursued.
+_INERTIA = 0.15
+# Motion between frames under this share of the region's side is not foreseen: the crop has room for
+# it, and regions that repeat the noise of the last two frames would add to the jitter.
+_ROOM = 0.04
+# An appearance is averaged over this time, seconds: long enough to outlast somebody who passes.
+_LOOK_SECONDS = 2.0
+# Half covered faces look different; they are not to be remembered that way.
+_LOOKS_ITSELF = 0.7
 
 
 class Track:
@@ -20,11 +33,13 @@ class Track:
     Attributes:
         id: number of the track.
         seen: what the network said when the face was last seen.
-        lost: frames since then; 0 while the face is seen.
+        seen_at: when that was, seconds.
+        look: the face's usual appearance; see `tracker.look.face_look`.
+        lost: whether the face was not seen in the last frame.
 
     Args:
         number: the id.
-        smoothing: constants of the filter, None for no smoothing.
+        smoother: its own filter, None for no smoothing.
         measurement: the face.
         timestamp: seconds.
     """
@@ -32,21 +47,36 @@ class Track:
     def __init__(
         self,
         number: int,
-        smoothing: OneEuroOptions | None,
+        smoother: FaceFilter | None,
         measurement: Measurement,
         timestamp: float,
     ) -> None:
         self.id = number
-        self.lost = 0
-        self._filter = OneEuroFilter(smoothing) if smoothing else None
-        self._timestamp = timestamp
+        self.lost = False
+        self._filter = smoother
         self.seen = measurement
+        self.seen_at = timestamp
+        self.look = measurement.look
+        self._velocity = np.zeros(2)
         self._smooth = self._smoothed(measurement, timestamp)
 
-    @property
-    def region(self) -> Region:
-        """Where to look in the next frame: around the last unsmoothed landmarks."""
-        return self.seen.next_region
+    def expect(self, timestamp: float) -> Region:
+        """Where to look at a time: around the last unsmoothed landmarks, or a little further on.
+
+        Args:
+            timestamp: seconds.
+
+        Returns:
+            The region, with the size and roll that the face last had.
+        """
+        region = self.seen.next_region
+        ahead = max(timestamp - self.seen_at, 0.0)
+        shift = self._velocity * (_INERTIA * (1 - exp(-ahead / _INERTIA)))
+        distance, room = float(np.linalg.norm(shift)), _ROOM * region.size
+        if distance <= room:
+            return region
+        x, y = shift * (1 - room / distance)
+        return replace(region, x=region.x + float(x), y=region.y + float(y))
 
     def see(self, measurement: Measurement, timestamp: float) -> None:
         """Take over what the network saw in a new frame.
@@ -58,13 +88,21 @@ class Track:
         if self.lost and self._filter:
             # It may have moved anywhere: what was before says nothing about its speed.
             self._filter.reset()
-        self.lost = 0
-        self.seen = measurement
+        old, new = self.seen.next_region, measurement.next_region
+        step = timestamp - self.seen_at
+        # After a longer absence the way between says nothing about the speed now.
+        known = 0 < step < _INERTIA
+        moved = np.array([new.x - old.x, new.y - old.y])
+        self._velocity = moved / step if known else np.zeros(2)
+        if float(self.look @ measurement.look) >= _LOOKS_ITSELF:
+            self.look = blend(self.look, measurement.look, 1 - exp(-max(step, 0) / _LOOK_SECONDS))
+        self.lost = False
+        self.seen, self.seen_at = measurement, timestamp
         self._smooth = self._smoothed(measurement, timestamp)
 
     def miss(self) -> None:
-        """Count a frame in which the face was not seen."""
-        self.lost += 1
+        """Note that the face was not seen in a frame."""
+        self.lost = True
 
     def face(self) -> Face:
         """The face as it was last seen, for the user."""
@@ -81,8 +119,7 @@ class Track:
     def _smoothed(self, measurement: Measurement, timestamp: float) -> NDArray[np.float64]:
         if self._filter is None:
             return measurement.landmarks
-        size = measurement.region.size / CROP_SCALE
-        return self._filter(measurement.landmarks, timestamp, size)
+        return self._filter(measurement.landmarks, timestamp)
 
 
 def plausible(region: Region, image: NDArray[np.uint8]) -> bool:

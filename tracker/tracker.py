@@ -14,19 +14,26 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.markup import MARKUPS, Markup
-from tracker.assign import duplicates, likeness, match
+from tracker.assign import likeness, match
 from tracker.crop import Region
 from tracker.detect import FaceDetector, region_from_detection
 from tracker.engines import Engine, create_engine
+from tracker.identity import OTHER_LOOK, SAME_LOOK, recognise, repeated, rightful
+from tracker.inputs import find_inputs, is_series
+from tracker.look import CutDetector
 from tracker.measure import LandmarkNetwork, Measurement
 from tracker.options import TrackerOptions
 from tracker.pipeline import ReadAhead
 from tracker.results import Face, TrackedFrame
-from tracker.smooth import smoothing
+from tracker.smooth import FaceFilter, parts, smoothing
+from tracker.sourceoptions import NO_OPTIONS, SourceOptions
 from tracker.sources import open_source
 from tracker.stopwatch import Stopwatch
 from tracker.track import Track, plausible
 from tracker.videoinfo import FrameSource, SourceFrame
+
+# Faces out of sight that are remembered at most: a crowd that walks past must not pile up.
+_REMEMBERED = 8
 
 
 class Tracker:
@@ -41,7 +48,8 @@ class Tracker:
         engine: the network; `engine.description` says what it runs on.
         markup: order of the landmarks.
         options: as given.
-        stopwatch: seconds spent so far in "detect", "crop", "engine", "decode" and "smooth".
+        stopwatch: seconds spent so far in "cut", "detect", "crop", "engine", "decode"
+            and "smooth".
 
     Args:
         weights: a shipped name or the path of an .onnx file.
@@ -75,6 +83,8 @@ class Tracker:
         self._network = LandmarkNetwork(engine, self.options.decoder, self.stopwatch)
         self._detector = FaceDetector(self.options.detector, self.options.min_detection)
         self._smoothing = smoothing(self.options.smoothing)
+        self._parts = parts(self.markup)
+        self._is_cut = CutDetector()
         self._next_id = 0
         self._tracks: list[Track] = []
         self._last_time: float | None = None
@@ -85,7 +95,8 @@ class Tracker:
         """Follow the faces into the next frame.
 
         A timestamp before the last one, or another image size, means another place in the video:
-        the faces known so far are forgotten, their ids are not used again.
+        the faces known so far are forgotten, their ids are not used again. So does a cut in the
+        picture.
 
         Args:
             image: [H, W, 3], uint8, RGB.
@@ -101,35 +112,50 @@ class Tracker:
         rewound = self._last_time is not None and timestamp < self._last_time
         if rewound or image.shape != self._shape:
             self.reset()
+        with self.stopwatch("cut"):
+            if self._is_cut(image):
+                self._tracks = []
         paused = self._last_time is not None and timestamp - self._last_time > self.options.max_gap
         self._last_time, self._shape = timestamp, image.shape
         newly_lost = self._follow(image, timestamp, paused)
         if self._must_detect(timestamp, newly_lost):
             self._last_detection = timestamp
             self._detect(image, timestamp)
-        self._give_up()
+        self._give_up(timestamp)
         return tuple(track.face() for track in self._tracks if not track.lost)
 
-    def track(self, source: str | Path | int) -> Iterator[TrackedFrame]:
+    def track(
+        self, source: str | Path | int, options: SourceOptions = NO_OPTIONS
+    ) -> Iterator[TrackedFrame]:
         """Follow faces through a whole source, from a clean start.
 
+        A folder or a pattern (`"holiday/*.jpg"`) means its videos and pictures one after the other,
+        in natural order: each begins anew at frame 0, and the faces of the one before are
+        forgotten. A picture is a video of one frame.
+
         Args:
-            source: path of a video, or number of a camera.
+            source: path of a video or picture, folder, pattern, number or name of a camera,
+                address of a stream, or "-" for raw frames; see `tracker.sources.open_source`.
+            options: what the source cannot tell.
 
         Yields:
-            Every frame of a file, in order; of a camera, the latest ones.
+            Every frame of a file, in order; of a live source, the latest ones.
 
         Raises:
             InputError: the source cannot be opened or read.
         """
-        self.reset()
-        with open_source(source) as opened, _ahead(opened) as frames:
-            for index, timestamp, image in frames:
-                yield TrackedFrame(index, timestamp, image, self(image, timestamp))
+        sources = find_inputs([str(source)]) if is_series(source) else [source]
+        for one in sources:
+            self.reset()
+            with open_source(one, options) as opened, _ahead(opened) as frames:
+                name = opened.info.name
+                for index, timestamp, image in frames:
+                    yield TrackedFrame(index, timestamp, image, self(image, timestamp), name)
 
     def reset(self) -> None:
         """Forget all faces, as for a new video. Ids go on counting."""
         self._tracks = []
+        self._is_cut.reset()
         self._last_time = self._last_detection = self._shape = None
 
     def close(self) -> None:
@@ -150,24 +176,53 @@ class Tracker:
         self.close()
 
     def _follow(self, image: NDArray[np.uint8], timestamp: float, paused: bool) -> bool:
-        """Look for every known face where it was; True if one was lost from sight just now."""
-        looked = [track for track in self._tracks if not paused and plausible(track.region, image)]
-        measured = self._network(image, [track.region for track in looked])
-        seen = {track.id: m for track, m in zip(looked, measured, strict=True)}
+        """Look for every known face where it should be; True if one was lost just now."""
+        looked = [] if paused else self._within_reach(image, timestamp)
+        measured = self._network(image, [region for _, region in looked])
+        claims = [
+            (track, measurement)
+            for (track, _), measurement in zip(looked, measured, strict=True)
+            if self._is_convincing(track, measurement)
+        ]
+        rights = rightful(claims)
+        seen = {track.id: m for (track, m), right in zip(claims, rights, strict=True) if right}
         newly_lost = False
         for track in self._tracks:
-            measurement = seen.get(track.id)
-            if measurement and measurement.confidence >= self._needed(track):
-                self._see(track, measurement, timestamp)
+            if track.id in seen:
+                self._see(track, seen[track.id], timestamp)
             else:
-                newly_lost |= track.lost == 0
+                newly_lost |= not track.lost
                 track.miss()
-        self._drop_duplicates()
         return newly_lost
 
-    def _needed(self, track: Track) -> float:
-        """Hysteresis: a face out of sight must convince like a new one."""
-        return self.options.start_confidence if track.lost else self.options.stop_confidence
+    def _within_reach(
+        self, image: NDArray[np.uint8], timestamp: float
+    ) -> list[tuple[Track, Region]]:
+        """Faces in sight, or out of it for so short that they may still be there, and where."""
+        in_sight = self._in_sight()
+        lost = [
+            track for track in self._lost() if timestamp - track.seen_at <= self.options.max_blind
+        ]
+        # Oldest first, as everywhere: age decides between equals.
+        looked = sorted(
+            [*in_sight, *lost[: self.options.max_faces - len(in_sight)]], key=lambda track: track.id
+        )
+        expected = [(track, track.expect(timestamp)) for track in looked]
+        return [(track, region) for track, region in expected if plausible(region, image)]
+
+    def _is_convincing(self, track: Track, measurement: Measurement) -> bool:
+        """Hysteresis: a face that is followed needs less confidence than a new one.
+
+        Not so where the picture is another one than before: the network has run off the face, or
+        somebody else is there. Such a place must convince like a new face, and for a track out of
+        sight it must look like its face.
+        """
+        alike = float(track.look @ measurement.look)
+        if track.lost:
+            return alike >= SAME_LOOK and measurement.confidence >= self.options.start_confidence
+        held = alike >= OTHER_LOOK
+        needed = self.options.stop_confidence if held else self.options.start_confidence
+        return measurement.confidence >= needed
 
     def _must_detect(self, timestamp: float, newly_lost: bool) -> bool:
         in_sight = len(self._in_sight())
@@ -183,20 +238,20 @@ class Tracker:
             regions = [region_from_detection(found) for found in self._detector(image)]
         # With room for one face only, it is the largest that is meant.
         regions.sort(key=lambda region: -region.size)
-        pairs = match(likeness([track.region for track in self._tracks], regions))
-        owners = {column: self._tracks[row] for row, column in pairs}
+        followed = [track.seen.next_region for track in self._in_sight()]
+        known = {column for _, column in match(likeness(followed, regions))}
+        # Faces in sight need no second look.
         wanted = [
-            i
+            region
             for i, region in enumerate(regions)
-            # Faces in sight need no second look.
-            if (i not in owners or owners[i].lost) and plausible(region, image)
+            if i not in known and plausible(region, image)
         ]
         while wanted and (room := self.options.max_faces - len(self._in_sight())) > 0:
             batch, wanted = wanted[:room], wanted[room:]
-            faces = self._confirm(image, [regions[i] for i in batch])
-            for i, measurement in zip(batch, faces, strict=True):
-                if measurement is None or self._is_followed(measurement):
-                    continue
+            faces = [m for m in self._confirm(image, batch) if m and not self._is_followed(m)]
+            faces = [m for i, m in enumerate(faces) if i not in repeated(faces)]
+            owners = recognise(self._lost(), faces, timestamp)
+            for i, measurement in enumerate(faces):
                 if i in owners:
                     self._see(owners[i], measurement, timestamp)
                 else:
@@ -222,7 +277,8 @@ class Tracker:
         return [m if m and m.confidence >= options.start_confidence else None for m in refined]
 
     def _start(self, measurement: Measurement, timestamp: float) -> None:
-        track = Track(self._next_id, self._smoothing, measurement, timestamp)
+        smoother = FaceFilter(self._smoothing, self._parts) if self._smoothing else None
+        track = Track(self._next_id, smoother, measurement, timestamp)
         self._tracks.append(track)
         self._next_id += 1
 
@@ -233,32 +289,27 @@ class Tracker:
     def _in_sight(self) -> list[Track]:
         return [track for track in self._tracks if not track.lost]
 
+    def _lost(self) -> list[Track]:
+        """Faces out of sight, the last seen first."""
+        lost = [track for track in self._tracks if track.lost]
+        return sorted(lost, key=lambda track: -track.seen_at)
+
     def _is_followed(self, measurement: Measurement) -> bool:
         """Whether a track in sight follows this face already."""
         known = [track.seen for track in self._in_sight()]
-        return bool(_repeated([*known, measurement])) if known else False
+        # Among those in sight there are no two of one face.
+        return len(known) in repeated([*known, measurement])
 
-    def _drop_duplicates(self) -> None:
-        """Where two tracks follow one face, the older one goes on."""
-        seen = self._in_sight()
-        gone = [seen[i] for i in _repeated([track.seen for track in seen])]
-        self._tracks = [track for track in self._tracks if track not in gone]
-
-    def _give_up(self) -> None:
-        """Forget faces out of sight for too long, and those there is no room for any more."""
-        room = self.options.max_faces - len(self._in_sight())
-        lost = sorted((track.lost, track.id) for track in self._tracks if track.lost)
-        waiting = {number for frames, number in lost[:room] if frames <= self.options.max_lost}
-        self._tracks = [track for track in self._tracks if not track.lost or track.id in waiting]
+    def _give_up(self, timestamp: float) -> None:
+        """Forget faces out of sight for too long, and the oldest of too many."""
+        known = [t for t in self._lost() if timestamp - t.seen_at <= self.options.max_lost]
+        waiting = known[:_REMEMBERED]
+        self._tracks = [t for t in self._tracks if not t.lost or t in waiting]
 
 
 def _ahead(source: FrameSource) -> AbstractContextManager[Iterable[SourceFrame]]:
     """Decode while the network runs; a camera has a thread of its own and must not queue up."""
     return nullcontext(source) if source.info.live else ReadAhead(source)
-
-
-def _repeated(faces: list[Measurement]) -> list[int]:
-    return duplicates([m.landmarks for m in faces], [m.region for m in faces])
 
 
 def _check(image: NDArray[np.uint8], timestamp: float) -> None:

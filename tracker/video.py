@@ -11,7 +11,6 @@ from typing import Any, Self
 import av
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
 from model.errors import InputError
@@ -22,9 +21,10 @@ from tracker.container import (
     open_container,
     pick_audio,
     pick_video,
-    picture_message,
+    picture_error,
 )
 from tracker.orientation import UPRIGHT, Orientation, orientation_from_matrix
+from tracker.pixels import frame_to_rgb
 from tracker.videoinfo import SourceFrame, VideoInfo
 
 # A file whose sizes are in order may still end early: a download that was filled up with zeros.
@@ -32,8 +32,6 @@ from tracker.videoinfo import SourceFrame, VideoInfo
 # so only a gap over both of these counts as damage.
 GAP_SECONDS = 1.0
 GAP_SHARE = 0.02
-_UNSPECIFIED = 2  # colour matrix "unknown" in the H.264 standard's table
-_HD_LINES = 720
 
 
 class VideoReader:
@@ -134,7 +132,7 @@ class VideoReader:
                 f"{self._path} has no frame that can be decoded: it is empty or damaged."
             )
         if len(self._ahead) == 1 and self._container.format.name in ("gif", "apng"):
-            raise InputError(picture_message(self._path))
+            raise picture_error(self._path)
         matrix: Any = self._ahead[0].side_data.get("DISPLAYMATRIX")
         if matrix is None:
             return UPRIGHT
@@ -168,12 +166,7 @@ class VideoReader:
         width, height = self.info.width, self.info.height
         if self._orientation.transposed:
             width, height = height, width
-        # Untagged video follows the convention of its size: BT.709 for HD, BT.601 below.
-        untagged = frame.colorspace == _UNSPECIFIED
-        matrix = Colorspace.ITU709 if untagged and frame.height >= _HD_LINES else None
-        # A stream may change its size midway; everything after this point needs one size.
-        pixels = frame.to_ndarray(format="rgb24", width=width, height=height, src_colorspace=matrix)
-        return self._orientation.apply(np.asarray(pixels, dtype=np.uint8))
+        return self._orientation.apply(frame_to_rgb(frame, width, height))
 
     def _check_end(self, clock: FrameClock, count: int) -> None:
         if self._promised_end is None:

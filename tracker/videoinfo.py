@@ -22,8 +22,8 @@ class VideoInfo:
     """A source of frames, as its frames come out (rotation applied).
 
     Attributes:
-        name: how messages call the source: the path, or "camera 0".
-        path: the file; None for a camera.
+        name: how messages call the source: the path, "camera 0", or an address without password.
+        path: the file; None for a camera, a stream or standard input.
         width: pixels.
         height: pixels.
         rate: mean frames per second, exact (30000/1001, not 29.97); None if unknown. Files may have
@@ -35,6 +35,8 @@ class VideoInfo:
         time_base: seconds per tick of the source's clock.
         pixel_aspect: width over height of one pixel; not 1 for anamorphic video.
         live: frames come in real time and have no end; frames may be dropped.
+        piped: frames come from another program, which waits for us; none is dropped.
+        still: a single picture, without time.
     """
 
     name: str
@@ -49,6 +51,13 @@ class VideoInfo:
     time_base: Fraction = CLOCK
     pixel_aspect: Fraction = Fraction(1)
     live: bool = False
+    piped: bool = False
+    still: bool = False
+
+    @property
+    def once(self) -> bool:
+        """Whether the frames cannot be had again: a run that is broken off keeps what it made."""
+        return self.live or self.piped
 
     @property
     def expected_frames(self) -> int | None:

@@ -1,0 +1,52 @@
+"""Measured frames for the tests of tables, senders and pages."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.derive import Deriver, MeasuredFrame
+from tracker.face3d import face_model
+from tracker.intrinsics import Intrinsics
+
+WIDTH, HEIGHT = 640, 480
+
+
+def face(
+    number: int = 0,
+    angles: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    place: tuple[float, float, float] = (0.0, 0.0, 700.0),
+    markup: str = "wflw98",
+) -> SimpleNamespace:
+    """The generic face, turned about x, y and z in turn by degrees, at a place in mm."""
+    points = face_model(markup).points.copy()
+    turn = np.eye(3)
+    for axis, angle in zip(np.eye(3), np.deg2rad(angles), strict=True):
+        turn = turn @ cv2.Rodrigues(axis * angle)[0]
+    camera = Intrinsics.from_fov(WIDTH, HEIGHT)
+    vector = cv2.Rodrigues(turn)[0]
+    seen = cv2.projectPoints(points, vector, np.array(place, dtype=float), camera.matrix, None)[0]
+    seen = seen[:, 0]
+    landmarks = seen.astype(np.float32)
+    return SimpleNamespace(
+        id=number,
+        landmarks=landmarks,
+        raw=landmarks,
+        scores=np.linspace(0.2, 0.9, len(points)).astype(np.float32),
+        confidence=0.8,
+    )
+
+
+def picture(level: int = 90) -> NDArray[np.uint8]:
+    image = np.full((HEIGHT, WIDTH, 3), level, dtype=np.uint8)
+    image[:, :8] = (255, 0, 0)  # a red left edge
+    return image
+
+
+def measured(
+    *faces: SimpleNamespace, index: int = 0, timestamp: float = 0.0, markup: str = "wflw98"
+) -> MeasuredFrame:
+    return Deriver(markup)(index, timestamp, picture(), faces)

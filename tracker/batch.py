@@ -1,0 +1,138 @@
+"""The command `propnet-track batch`: many files, several at once, to be continued at any time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model.errors import InputError
+from tracker.draw import parse_layers
+from tracker.extras import Extras
+from tracker.inputs import find_inputs
+from tracker.job import Job
+from tracker.manifest import Manifest
+from tracker.options import TrackerOptions
+from tracker.progress import FileBar
+from tracker.series import plan_jobs
+from tracker.tables import TABLE_SUFFIXES
+from tracker.tracker import Tracker
+from tracker.workers import available_cores, run_parallel
+
+_FORMATS = (*(suffix.removeprefix(".") for suffix in TABLE_SUFFIXES), "none")
+
+
+def batch_command(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="IN...", help="Videos, pictures, folders or patterns.")
+    ],
+    *,
+    out_dir: Annotated[Path, typer.Option(metavar="DIR", help="Folder for all outputs.")],
+    jobs: Annotated[int, typer.Option(min=1, help="Files to work on at once.")] = 1,
+    video: Annotated[
+        bool, typer.Option("--video/--no-video", help="Annotated videos and pictures.")
+    ] = True,
+    save_format: Annotated[
+        str, typer.Option(metavar="|".join(_FORMATS), help="Kind of the tables.")
+    ] = "csv",
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Tables with the score of every point.")
+    ] = False,
+    weights: Annotated[
+        str, typer.Option(metavar="NAME|FILE.onnx", help="Network: a shipped one or your own.")
+    ] = "propnet-s",
+    engine: Annotated[
+        str, typer.Option(metavar="auto|openvino|onnxruntime", help="What runs the network.")
+    ] = "auto",
+    max_faces: Annotated[int, typer.Option(min=1, help="Faces to follow at once.")] = 1,
+    smooth: Annotated[
+        str,
+        typer.Option(
+            metavar="balanced|stable|responsive|off", help="Smoothing of the landmarks over time."
+        ),
+    ] = "balanced",
+    draw: Annotated[str, typer.Option(metavar="LAYERS", help="What to draw.")] = "points,curves",
+    crf: Annotated[
+        int, typer.Option(min=0, max=51, help="Quality of the videos: 0 is lossless, 51 the worst.")
+    ] = 18,
+    max_frames: Annotated[
+        int | None, typer.Option(min=1, help="Stop in every file after so many frames.")
+    ] = None,
+) -> None:
+    """Track many files; run the same command again to continue.
+
+    Every file gets an annotated video (or picture) and a table in DIR, and a line in
+    DIR/manifest.jsonl. Files that are done there are passed over, unless they or the options have
+    changed; failed ones are tried again. One bad file does not stop the others; the exit code is 2
+    at the end if there was one.
+    """
+    if save_format not in _FORMATS:
+        raise InputError(f"no table format '{save_format}': use one of {', '.join(_FORMATS)}.")
+    tables = save_format != "none"
+    if not (video or tables):
+        raise InputError("there is nothing to make: --no-video needs a --save-format.")
+    files = find_inputs(inputs)
+    _check_folder(out_dir)
+    template = Job(
+        "",
+        weights=weights,
+        engine=engine,
+        # Every job would take all cores, and they would wait for each other.
+        options=TrackerOptions(
+            max_faces=max_faces, smoothing=smooth, threads=max(available_cores() // jobs, 1)
+        ),
+        layers=parse_layers(draw),
+        crf=crf,
+        max_frames=max_frames,
+        extras=Extras(scores=scores),
+        # What is there and not vouched for by the manifest is our own from a run that was killed.
+        overwrite=True,
+    )
+    # A mistake in weights or engine is one of the command, not of every file.
+    Tracker(weights, engine, template.options).close()
+    planned = plan_jobs(
+        template,
+        files,
+        out_dir if video else None,
+        out_dir if tables else None,
+        f".{save_format}",
+    )
+    manifest = Manifest(out_dir)
+    todo = [job for job in planned if not manifest.is_done(job)]
+    manifest.begin(todo)
+    counts: Counter[str] = Counter()
+    with FileBar(len(planned), len(planned) - len(todo)) as bar:
+        for result in run_parallel(todo, jobs):
+            manifest.add(result)
+            frames = result.summary.frames if result.summary else 0
+            counts.update({"failed": result.error is not None, "frames": frames})
+            bar.advance(frames)
+            if result.error is not None:
+                bar.say(f"failed: {result.error}")
+    made = len(todo) - counts["failed"]
+    typer.echo(
+        f"{made} of {len(planned)} files tracked ({counts['frames']} frames), "
+        f"{len(planned) - len(todo)} done before, {counts['failed']} failed; "
+        f"see {manifest.path}"
+    )
+    if counts["failed"]:
+        raise typer.Exit(2)
+
+
+def _check_folder(folder: Path) -> None:
+    """A folder of somebody else is not written into.
+
+    Raises:
+        InputError: it has files, but no manifest.
+    """
+    try:
+        filled = folder.is_dir() and any(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror}.") from error
+    if filled and not Manifest(folder).exists:
+        raise InputError(
+            f"{folder} is not empty and has no manifest.jsonl of an earlier run: name another "
+            "folder."
+        )

@@ -1,0 +1,141 @@
+"""The record of a batch: one line of JSON for each file, from which it can be resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.errors import InputError
+from tracker.job import Job
+from tracker.series import Result
+
+NAME = "manifest.jsonl"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes a result still valid.
+
+    Attributes:
+        input: absolute path.
+        size: of the file, bytes; -1 if it cannot be asked.
+        modified: nanoseconds since 1970; -1 likewise.
+        settings: digest of everything else that decides the outputs.
+    """
+
+    input: str
+    size: int
+    modified: int
+    settings: str
+
+
+def identify(job: Job) -> Identity:
+    """Identity of a job over a file."""
+    path = Path(str(job.source)).absolute()
+    try:
+        stat = path.stat()
+        size, modified = stat.st_size, stat.st_mtime_ns
+    except OSError:  # whoever opens it says why
+        size = modified = -1
+    options = job.options
+    # Not what decides only the speed (threads, engine).
+    settings = [
+        job.weights, options.max_faces, options.detector, options.smoothing, options.decoder,
+        sorted(job.layers), job.crf, job.max_frames, job.extras.scores, str(job.extras.camera),
+        job.extras.fov, str(job.out), str(job.save),
+    ]  # fmt: skip
+    weights = Path(job.weights)
+    if weights.is_file():
+        settings.append(weights.stat().st_mtime_ns)
+    digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
+    return Identity(str(path), size, modified, digest)
+
+
+class Manifest:
+    """The manifest of an output folder.
+
+    Each line has: input, size, modified, settings (see `Identity`), status ("done" or "failed"),
+    outputs, frames, frames_with_face, faces, seconds, engine and error. A line is added when its
+    file is finished, so a batch that was killed loses only what it was working on.
+
+    Args:
+        folder: where it is, as `NAME`; it exists.
+
+    Raises:
+        InputError: it cannot be read or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        self._lines: dict[str, dict[str, Any]] = {}
+        try:
+            text = self.path.read_text("utf-8") if self.path.exists() else ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.path} cannot be read: remove it to begin anew.") from error
+        for line in text.splitlines():
+            try:
+                entry = json.loads(line)
+                self._lines[entry["input"]] = entry
+            except (ValueError, KeyError, TypeError):
+                continue  # cut off when the batch was killed: that file is done again
+
+    @property
+    def exists(self) -> bool:
+        """Whether an earlier run left one."""
+        return self.path.exists()
+
+    def is_done(self, job: Job) -> bool:
+        """Whether an earlier run has made this job's outputs, from the same input and settings."""
+        identity = identify(job)
+        entry = self._lines.get(identity.input)
+        return (
+            entry is not None
+            and entry.get("status") == "done"
+            and all(entry.get(name) == value for name, value in vars(identity).items())
+            and all(path.is_file() for path in (job.out, job.save) if path is not None)
+        )
+
+    def begin(self, forget: Iterable[Job]) -> None:
+        """Rewrite the file without the jobs that are about to be done (again)."""
+        for job in forget:
+            self._lines.pop(identify(job).input, None)
+        partial = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
+        try:
+            partial.write_text("".join(map(_line, self._lines.values())), "utf-8")
+            partial.replace(self.path)
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written: {error.strerror}.") from error
+
+    def add(self, result: Result) -> None:
+        """Add the line of a finished job."""
+        entry = _entry(result)
+        self._lines[entry["input"]] = entry
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_line(entry))
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written on: {error.strerror}.") from error
+
+
+def _entry(result: Result) -> dict[str, Any]:
+    job, summary = result.job, result.summary
+    outputs = [str(path) for path in (job.out, job.save) if path is not None]
+    return {
+        **vars(identify(job)),
+        "status": "failed" if summary is None else "done",
+        "outputs": outputs if summary is not None else [],
+        "frames": summary.frames if summary else 0,
+        "frames_with_face": summary.frames_with_face if summary else 0,
+        "faces": summary.faces if summary else 0,
+        "seconds": round(summary.seconds, 3) if summary else 0,
+        "engine": summary.engine if summary else None,
+        "error": result.error,
+    }
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False) + "\n"

@@ -1,0 +1,127 @@
+"""One run over many files: each has its own outputs, and a bad file does not stop the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from model.errors import InputError
+from tracker.inputs import PICTURE_NAMES, output_names
+from tracker.job import Job, Summary, run_job
+from tracker.picture import is_picture
+from tracker.tables import TABLE_SUFFIXES
+from tracker.tracker import Tracker
+from tracker.writer import VIDEO_SUFFIXES
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a file.
+
+    Attributes:
+        job: what was to be done.
+        summary: of the run, None if it failed.
+        error: why it failed, None if it did not.
+    """
+
+    job: Job
+    summary: Summary | None = None
+    error: str | None = None
+
+
+def plan_jobs(
+    template: Job,
+    inputs: Sequence[Path],
+    out: Path | None,
+    save: Path | None,
+    table: str = ".csv",
+) -> list[Job]:
+    """A job for each file, its outputs in folders, named after the input (see `output_names`).
+
+    Tables follow OpenFace: one for every video or picture. A file without a face is no mistake
+    here: its table says so.
+
+    Args:
+        template: all that the jobs have in common.
+        inputs: files.
+        out: folder for annotated videos and pictures, or None.
+        save: folder for tables, or None.
+        table: kind of the tables, one of `TABLE_SUFFIXES`.
+
+    Raises:
+        InputError: a folder holds inputs or cannot be made, outputs of its own for a file, or two
+            inputs are the same file.
+    """
+    if template.extras.any_output:
+        raise InputError(
+            "crops, web page and messages are for one source at a time: run the command for each."
+        )
+    for folder in (out, save):
+        if folder is not None:
+            make_folder(folder, inputs)
+    return [
+        replace(
+            template,
+            source=path,
+            out=out / f"{name}{_suffix(path)}" if out is not None else None,
+            save=save / f"{name}{table}" if save is not None else None,
+            faceless=True,
+        )
+        for path, name in zip(inputs, output_names(inputs), strict=True)
+    ]
+
+
+def run_series(
+    jobs: Sequence[Job],
+    tracker: Tracker,
+    on_frame: Callable[[int, float | None], None] | None = None,
+) -> Iterator[Result]:
+    """Run one job after the other, with one tracker, which forgets all faces in between.
+
+    Yields:
+        The result of each; nothing more once the user has ended the preview.
+    """
+    for job in jobs:
+        result = attempt(job, tracker, on_frame)
+        yield result
+        if result.summary is not None and result.summary.ended:
+            return
+
+
+def attempt(
+    job: Job, tracker: Tracker, on_frame: Callable[[int, float | None], None] | None = None
+) -> Result:
+    """Run a job; what is wrong with its file becomes part of the result."""
+    try:
+        return Result(job, run_job(job, on_frame=on_frame, tracker=tracker))
+    except InputError as error:
+        return Result(job, error=str(error))
+
+
+def make_folder(folder: Path, inputs: Sequence[Path]) -> None:
+    """Make a folder for outputs.
+
+    Raises:
+        InputError: it cannot be made, or it is that of an input: outputs would be taken for
+            inputs, or replace them.
+    """
+    if folder.suffix.lower() in (*TABLE_SUFFIXES, *VIDEO_SUFFIXES) and not folder.is_dir():
+        raise InputError(f"{folder} is a file's name: for many inputs give the name of a folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be made a folder: {error.strerror}; choose another one."
+        ) from error
+    home = folder.resolve()
+    inside = next((path for path in inputs if path.resolve().parent == home), None)
+    if inside is not None:
+        raise InputError(f"{folder} holds the input {inside.name}: choose another folder.")
+
+
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if is_picture(path) or suffix in PICTURE_NAMES:
+        return ".jpg" if suffix in (".jpg", ".jpeg") else ".png"
+    return suffix if suffix in VIDEO_SUFFIXES else ".mp4"
