@@ -140,7 +140,9 @@ def test_jumps_are_followed_at_once_and_overshoot_little(options: SmoothingOptio
     smooth = FaceFilter(options, PART)
     for i in range(10):
         smooth(FACE, i / FPS)
-    path = [smooth([*FACE, 100.0, 0.0], (10 + i) / FPS)[0, 0] - FACE[0, 0] for i in range(60)]
+    path = [
+        smooth(FACE + np.array([100.0, 0.0]), (10 + i) / FPS)[0, 0] - FACE[0, 0] for i in range(60)
+    ]
     assert path[0] > 95
     assert max(path) < 110
     assert path[-1] == pytest.approx(100, abs=0.3)

@@ -110,6 +110,18 @@ def whole(
     return run
 
 
+def test_the_average_starts_anew_with_the_input_size(
+    faces: tuple[list[Sample], list[Sample]], tmp_path: Path
+) -> None:
+    stages = (Stage(0.5, 64, 4), Stage(1.0, 128, 4))
+    settings = config(tmp_path / "run", recipe=replace(RECIPE, stages=stages))
+    run = trainer(faces, settings)
+    run.run()
+    assert [row.size for row in run.progress.rows] == [64, 128]
+    assert run.progress.step == 2 * STEPS
+    assert run.learner.average.steps == STEPS
+
+
 def test_a_run_learns_and_writes_its_record(
     whole: Trainer, faces: tuple[list[Sample], list[Sample]]
 ) -> None:
