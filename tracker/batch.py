@@ -44,7 +44,10 @@ def batch_command(
         str, typer.Option(metavar="NAME|FILE.onnx", help="Network: a shipped one or your own.")
     ] = "propnet-s",
     engine: Annotated[
-        str, typer.Option(metavar="auto|openvino|onnxruntime", help="What runs the network.")
+        str,
+        typer.Option(
+            metavar="auto|openvino|onnxruntime|tensorrt|torch", help="What runs the network."
+        ),
     ] = "auto",
     max_faces: Annotated[int, typer.Option(min=1, help="Faces to follow at once.")] = 1,
     smooth: Annotated[

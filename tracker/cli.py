@@ -176,7 +176,10 @@ def track(
         str, typer.Option(metavar="NAME|FILE.onnx", help="Network: a shipped one or your own.")
     ] = "propnet-s",
     engine: Annotated[
-        str, typer.Option(metavar="auto|openvino|onnxruntime", help="What runs the network.")
+        str,
+        typer.Option(
+            metavar="auto|openvino|onnxruntime|tensorrt|torch", help="What runs the network."
+        ),
     ] = "auto",
     precision: Annotated[
         str, typer.Option(metavar="auto|f32|bf16", help="Arithmetic of the engine.")
