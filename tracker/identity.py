@@ -21,6 +21,9 @@ _SIZES = 1.8
 # 0.65 or more with itself a second later (95 %), two persons by 0.38 (median) to 0.75 (95 %); the
 # rest is for place and size to tell.
 SAME_LOOK = 0.6
+# Added to the correlation of a face that vanished this moment, fading over as many seconds: it comes
+# back half hidden (0.60 with itself in a crossing), and nobody else is likely in its place so soon.
+_EXPECTED, _EXPECTED_SECONDS = 0.15, 1.0
 # Correlation under which what is seen is most likely not the face that was there: a face and itself
 # a moment later correlate by over 0.45 (99 %), a face and the background beside it by -0.1 to 0.2.
 OTHER_LOOK = 0.3
@@ -47,12 +50,14 @@ def recognise(
 def _resemblance(track: Track, face: Measurement, timestamp: float) -> float:
     """How much a face is that of a track, to be compared with `SAME_LOOK`; 0 if it cannot be."""
     away = distance(track.seen.next_region, face.next_region)
-    reach = _REACH + _REACH_PER_SECOND * max(timestamp - track.seen_at, 0.0)
+    hidden = max(timestamp - track.seen_at, 0.0)
+    reach = _REACH + _REACH_PER_SECOND * hidden
     sizes = face.next_region.size / track.seen.next_region.size
     if away > reach or not 1 / _SIZES < sizes < _SIZES:
         return 0.0
+    expected = _EXPECTED * max(1 - hidden / _EXPECTED_SECONDS, 0.0)
     # Of two that look alike, the nearer one.
-    return float(track.look @ face.look) * (1 - 0.1 * away / reach)
+    return (float(track.look @ face.look) + expected) * (1 - 0.1 * away / reach)
 
 
 def distance(one: Region, other: Region) -> float:

@@ -119,7 +119,7 @@ def make_engine(
     record = replace(
         record,
         fp32_layers=prepared.fp32_layers,
-        build_seconds=round(perf_counter() - start, 1),
+        build_seconds=round(perf_counter() - start, 3),
         engine_sha256=hashlib.sha256(built.engine).hexdigest(),
     )
     write_engine(path, built.engine, record)
