@@ -21,8 +21,8 @@ _SIZES = 1.8
 # 0.65 or more with itself a second later (95 %), two persons by 0.38 (median) to 0.75 (95 %); the
 # rest is for place and size to tell.
 SAME_LOOK = 0.6
-# Added to the correlation of a face that vanished this moment, fading over as many seconds: it comes
-# back half hidden (0.60 with itself in a crossing), and nobody else is likely in its place so soon.
+# Added to the correlation of a face that vanished this moment, fading over as many seconds: it
+# comes back half hidden (0.60 with itself in a crossing), and nobody else is likely there so soon.
 _EXPECTED, _EXPECTED_SECONDS = 0.15, 1.0
 # Correlation under which what is seen is most likely not the face that was there: a face and itself
 # a moment later correlate by over 0.45 (99 %), a face and the background beside it by -0.1 to 0.2.
