@@ -121,8 +121,9 @@ def run_job(
     """Track faces through a source.
 
     Ctrl-C ends the run over a camera or another source that is there only once like its regular
-    end, with the outputs completed; it breaks off the run over a file, and leaves no output. The
-    same goes for a live source that breaks off: the outputs are completed, `Summary.lost` says why.
+    end, with the outputs completed; it breaks off the run over a file: the video is discarded, a
+    table is completed with the rows so far. A live source that breaks off counts as ended: the
+    outputs are completed, `Summary.lost` says why.
 
     Args:
         job: what to do.
