@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import nn
 
 from train.data import Sample
 from train.ema import WeightAverage
-from train.recipe import Recipe, Source
+from train.recipe import ClosedEyes, Recipe, Source
 from train.schedule import epoch_order, learning_rate
 
 RATES = {"half": 0.5, "twice": 2.0, "some": 1.3, "none": 0.0}
@@ -41,6 +42,20 @@ def test_rates() -> None:
     # Four standard deviations of the binomial.
     assert np.mean(by_source["half"]) == pytest.approx(0.5, abs=0.1)
     assert np.mean(by_source["some"]) == pytest.approx(1.3, abs=0.1)
+
+
+def test_closed_eyes_are_served_more_often() -> None:
+    points = np.zeros((98, 2))
+    points[[64, 72], 0] = 10.0  # the inner corners; outer ones and lids at 0
+    wide = points.copy()
+    for upper, lower in ((61, 67), (62, 66), (63, 65), (69, 75), (70, 74), (71, 73)):
+        wide[upper, 1], wide[lower, 1] = -1.6, 1.6
+    faces = [Sample(Path("x.png"), p, np.zeros(4), "half") for p in (points, wide)] * 400
+    recipe = replace(RECIPE, closed_eyes=ClosedEyes(below=0.3, rate=4.0))
+    served = Counter(epoch_order(faces, recipe, seed=0, epoch=0))
+    closed, opened = ([served[i] for i in range(first, 800, 2)] for first in (0, 1))
+    assert set(closed) == {2}  # 0.5 of the source times 4
+    assert np.mean(opened) == pytest.approx(0.5, abs=0.1)
 
 
 def test_the_order_is_a_shuffle_fixed_by_seed_and_epoch() -> None:

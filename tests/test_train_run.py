@@ -156,6 +156,30 @@ def test_the_weights_say_where_they_come_from_and_score_what_they_say(
     assert 100 * errors.mean() == pytest.approx(row.dev_nme, rel=0.02)
 
 
+def test_a_run_starts_from_given_weights(
+    faces: tuple[list[Sample], list[Sample]], whole: Trainer, tmp_path: Path
+) -> None:
+    weights = whole.config.out / "last.safetensors"
+    run = trainer(faces, config(tmp_path / "run", epochs=1, init=str(weights)))
+    given = load_network(str(weights))[0].state_dict()
+    started = run.learner.network.state_dict()
+    assert all(torch.equal(started[k], v) for k, v in given.items() if v.is_floating_point())
+    assert run.learner.network.training
+    run.run()
+    # An epoch more than two; started from chance it would be behind where it starts.
+    assert run.progress.rows[0].loss < whole.progress.rows[0].loss
+    assert str(weights) in load_network(str(tmp_path / "run" / "last.safetensors"))[1].notes
+
+
+def test_weights_of_another_network_are_refused(
+    faces: tuple[list[Sample], list[Sample]], whole: Trainer, tmp_path: Path
+) -> None:
+    other = replace(TINY, channels=32)
+    weights = str(whole.config.out / "last.safetensors")
+    with pytest.raises(InputError, match="other settings than tiny: start from weights of the"):
+        trainer(faces, config(tmp_path / "run", network=other, init=weights))
+
+
 @pytest.mark.parametrize("step", [3, STEPS + 2])
 def test_a_killed_run_resumes_to_the_same_bits(
     whole: Trainer, faces: tuple[list[Sample], list[Sample]], tmp_path: Path, step: int

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.heatmap import Decoder
-from model.markup import MARKUPS, Markup, get_markup
+from model.markup import Markup, get_markup
 from tracker.engines.base import Engine
 from train.convert import to_markup
 from train.data.sample import Sample
@@ -68,7 +68,7 @@ def evaluate(
         ValueError: no samples, or samples of several markups.
     """
     truth = np.stack([sample.points for sample in samples])
-    markup = next(markup for markup in MARKUPS.values() if markup.points == truth.shape[1])
+    markup = samples[0].markup
     # Whatever can be wrong is found before the network runs for minutes.
     own = get_markup(engine.info.markup)
     to_markup(np.zeros((own.points, 2)), own.name, markup.name)

@@ -8,11 +8,30 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from model.errors import InputError
 from model.propnet import PropNet
+from model.weights import load_network
 from train.distributed import World
 from train.ema import WeightAverage
 from train.losses import focal_weights, propnet_loss
 from train.settings import RunConfig
+
+
+def _start(config: RunConfig) -> PropNet:
+    """The network before the first step.
+
+    Raises:
+        InputError: the weights to start from are unusable or another network's.
+    """
+    if config.init is None:
+        return PropNet(config.network)
+    network, metadata = load_network(config.init)
+    if metadata.config != config.network:
+        raise InputError(
+            f"--init {config.init} holds {metadata.name} with other settings than {config.name}: "
+            "start from weights of the same network and markup."
+        )
+    return network.train()
 
 
 class Learner:
@@ -30,7 +49,7 @@ class Learner:
             world.device.type, torch.bfloat16, enabled=config.precision == "bf16"
         )
         torch.manual_seed(config.seed)
-        self.network = PropNet(config.network).to(world.device)
+        self.network = _start(config).to(world.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = WeightAverage(self.network, recipe.ema_decay)
         kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW

@@ -59,6 +59,27 @@ class Source:
 
 
 @dataclass(frozen=True)
+class ClosedEyes:
+    """More of the faces whose eyes are closed, of which data sets hold few.
+
+    Without them a network learns that lids never quite meet, and no blink is seen.
+
+    Attributes:
+        below: mean opening of the eyes under which they count as closed; see
+            `tracker.measures.eye_openings`.
+        rate: how many times as often such a face is served as its source's others.
+    """
+
+    below: float = 0.0
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        # The comparisons are false for NaN as well.
+        if not (self.below >= 0 and self.rate >= 0):
+            raise InputError("'below' and 'rate' of closed_eyes must not be negative.")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A training recipe; unknown keys in a file are errors.
 
@@ -75,6 +96,7 @@ class Recipe:
         loss: constants of the loss.
         augment: strength of the augmentation.
         sources: by prefix of a sample's source; the longest prefix wins, others count fully.
+        closed_eyes: how often faces with closed eyes are served.
     """
 
     optimizer: Literal["adam", "adamw"] = "adamw"
@@ -89,6 +111,7 @@ class Recipe:
     loss: LossConfig = field(default_factory=LossConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     sources: dict[str, Source] = field(default_factory=dict)
+    closed_eyes: ClosedEyes = field(default_factory=ClosedEyes)
 
     def __post_init__(self) -> None:
         ends = [0.0, *(stage.until for stage in self.stages)]

@@ -34,6 +34,10 @@ def train(
     recipe: Annotated[str, typer.Option(help="Name in train/recipes, or a .yaml file.")] = "cpu",
     epochs: Annotated[int | None, typer.Option(help="Length in epochs.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Length in minutes.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(help="Weights to start from: a shipped name or a .safetensors file."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Loading processes.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -68,6 +72,7 @@ def train(
         precision=cast(Precision, precision),
         recipe_name=Path(recipe).stem,
         checkpoint_minutes=checkpoint_minutes,
+        init=init,
     )
     if threads is not None:
         torch.set_num_threads(threads)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tracker.measures import eye_openings
 from train.data.sample import Sample
 from train.recipe import Recipe
 
@@ -14,7 +15,8 @@ from train.recipe import Recipe
 def epoch_order(samples: Sequence[Sample], recipe: Recipe, seed: int, epoch: int) -> list[int]:
     """Indices of the faces an epoch serves, shuffled.
 
-    A source with rate 0.35 serves a random 35 % of its faces, one with rate 2 each face twice.
+    A source with rate 0.35 serves a random 35 % of its faces, one with rate 2 each face twice; the
+    rate of faces with closed eyes is multiplied by that of `Recipe.closed_eyes`.
 
     Args:
         samples: the training faces.
@@ -26,11 +28,20 @@ def epoch_order(samples: Sequence[Sample], recipe: Recipe, seed: int, epoch: int
         Indices into `samples`, the same for the same seed and epoch.
     """
     rng = np.random.default_rng((seed, epoch))
-    rates = np.array([recipe.source(sample.source).rate for sample in samples])
+    rates = np.array([_rate(sample, recipe) for sample in samples])
     whole = np.floor(rates).astype(int)
     counts = whole + (rng.random(len(samples)) < rates - whole)
     order = np.repeat(np.arange(len(samples)), counts)
     return [int(index) for index in rng.permutation(order)]
+
+
+def _rate(sample: Sample, recipe: Recipe) -> float:
+    """How often an epoch serves a face, on average."""
+    rate = recipe.source(sample.source).rate
+    eyes = recipe.closed_eyes
+    if eyes.rate != 1 and np.mean(eye_openings(sample.points, sample.markup.name)) < eyes.below:
+        rate *= eyes.rate
+    return rate
 
 
 def learning_rate(recipe: Recipe, step: int, progress: float) -> float:

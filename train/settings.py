@@ -36,6 +36,7 @@ class RunConfig:
             has it; "f32" for hardware that has not. The loss is float32 either way.
         recipe_name: for the notes in the weights.
         checkpoint_minutes: work that a kill may cost; 0 saves after every step.
+        init: weights to start from instead of random ones, a shipped name or a .safetensors file.
     """
 
     name: str
@@ -50,6 +51,7 @@ class RunConfig:
     precision: Precision = "bf16"
     recipe_name: str = ""
     checkpoint_minutes: float = 5.0
+    init: str | None = None
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.max_minutes is None):
@@ -74,6 +76,7 @@ class RunConfig:
             "seed": self.seed,
             "precision": self.precision,
             "processes": world_size,
+            "init": self.init,
             "training data": faces_digest(samples),
         }
 
@@ -83,6 +86,7 @@ class RunConfig:
         return (
             f"recipe {self.recipe_name or 'unnamed'} ({recipe[:12]}), "
             f"{len(samples)} training faces ({faces_digest(samples)[:12]}), seed {self.seed}"
+            + (f", from {self.init}" if self.init else "")
         )
 
 

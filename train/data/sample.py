@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from model.markup import MARKUPS, Markup
 
 # The six WFLW attributes, in the order of the list files.
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
@@ -39,6 +40,11 @@ class Sample:
     source: str
     attributes: tuple[int, ...] = NO_ATTRIBUTES
     entry: tuple[str, int] | None = None
+
+    @property
+    def markup(self) -> Markup:
+        """The markup of the points: the one with their number."""
+        return next(markup for markup in MARKUPS.values() if markup.points == len(self.points))
 
     @property
     def name(self) -> str:
