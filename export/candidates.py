@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.engines import Engine, create_engine
+from tracker.engines.onnx_file import read_onnx
 from tracker.engines.torch import open_torch_engine
 from tracker.tensorrt.half import measure_peaks, overflowing, to_half
 
@@ -56,7 +57,7 @@ def _torch_half(network: Network) -> Engine:
 
 def _onnxruntime_half(network: Network) -> Engine:
     """The graph that TensorRT gets, on a processor that rounds every layer's result to fp16."""
-    model = onnx.load(network.onnx)
+    model = onnx.load_model_from_string(read_onnx(str(network.onnx)).data)
     half = to_half(model, overflowing(model, measure_peaks(model, network.crops)))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "half.onnx"

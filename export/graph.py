@@ -15,21 +15,27 @@ from torch import Tensor, nn
 
 from model.propnet import PropNet
 from model.weights import Metadata
-from tracker.engines.onnx_file import FORMAT, INPUT, OUTPUT, PREFIX
+from tracker.engines.onnx_file import ATTENTION, BOUNDARIES, FORMAT, INPUT, OUTPUT, PREFIX
 
 # The operator set whose Resize, Pad and BatchNormalization every engine in use here reads.
 _OPSET = 20
 
 
-class _Landmarks(nn.Module):
-    """The inference path: last stack's landmark maps, its unused propagation module left out."""
+class _Inference(nn.Module):
+    """The inference path: last stack's landmark maps, its unused propagation module left out.
+
+    Besides, the maps that it makes on the way, where it makes any: they are there anyway.
+    """
 
     def __init__(self, network: PropNet) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor:
-        return self.network.landmarks(image)
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        landmarks, boundaries, attention = self.network.inference(image)
+        if boundaries is None or attention is None:
+            return (landmarks,)
+        return landmarks, boundaries, attention.mean(dim=1)
 
 
 def build_graph(network: PropNet, metadata: Metadata, input_size: int) -> onnx.ModelProto:
@@ -42,18 +48,19 @@ def build_graph(network: PropNet, metadata: Metadata, input_size: int) -> onnx.M
 
     Returns:
         A model with input "image" [N, 3, S, S], RGB in [-1, 1], and output "heatmaps"
-        [N, K, S/4, S/4].
+        [N, K, S/4, S/4]; and where the landmarks depend on a propagation module, "boundaries"
+        [N, M, S/4, S/4] and "attention" [N, S/4, S/4] (see `tracker.engines.base.Maps`).
     """
     # Two images: a batch of one would be taken for a constant.
     example = torch.zeros(2, 3, input_size, input_size)
     with _quiet_exporter(), torch.inference_mode():
         program = torch.onnx.export(
-            _Landmarks(network).eval(),
+            _Inference(network).eval(),
             (example,),
             dynamo=True,
             opset_version=_OPSET,
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=[OUTPUT, BOUNDARIES, ATTENTION][: 3 if network.has_maps else 1],
             dynamic_shapes={INPUT: {0: torch.export.Dim("batch", min=1)}},
             verbose=False,
         )

@@ -157,12 +157,24 @@ class PropNet(nn.Module):
             outputs.append(output)
         return outputs
 
+    @property
+    def has_maps(self) -> bool:
+        """Whether its landmarks depend on a propagation module."""
+        return self.config.propagation and self.config.stacks > 1
+
     def landmarks(self, image: Tensor) -> Tensor:
         """Landmark heatmaps [N, K, S/4, S/4] of the last stack, without its unused module."""
-        x, boundaries = self.stem(image), None
+        return self.inference(image).landmarks
+
+    def inference(self, image: Tensor) -> StackOutput:
+        """These landmarks, and the maps of the last propagation module that they depend on.
+
+        The maps are None where there is no such module (see `has_maps`).
+        """
+        x, boundaries, attention = self.stem(image), None, None
         for stack in self.stacks[:-1]:
             output, x = stack(x, boundaries)
-            boundaries = output.boundaries
+            _, boundaries, attention = output
         last = self.stacks[-1]
         assert isinstance(last, Stack)
-        return last.predict(x, boundaries)[1]
+        return StackOutput(last.predict(x, boundaries)[1], boundaries, attention)

@@ -92,13 +92,17 @@ def test_the_file_says_what_it_is(weights: Path, graph: onnx.ModelProto) -> None
     engine = create_engine("onnxruntime", str(exported_small()[1]), 1)
     assert engine.info.weights_sha256 == sha256(weights)
     engine.close()
-    (image,), (heatmaps,) = graph.graph.input, graph.graph.output
-    assert (image.name, heatmaps.name) == ("image", "heatmaps")
-    shapes = [
-        [d.dim_value or d.dim_param for d in v.type.tensor_type.shape.dim]
-        for v in (image, heatmaps)
-    ]
-    assert shapes == [["batch", 3, SIZE, SIZE], ["batch", 98, SIZE // 4, SIZE // 4]]
+    shapes = {
+        v.name: [d.dim_value or d.dim_param for d in v.type.tensor_type.shape.dim]
+        for v in (*graph.graph.input, *graph.graph.output)
+    }
+    side = SIZE // 4
+    assert shapes == {
+        "image": ["batch", 3, SIZE, SIZE],
+        "heatmaps": ["batch", 98, side, side],
+        "boundaries": ["batch", 15, side, side],
+        "attention": ["batch", side, side],
+    }
 
 
 def test_no_path_of_this_machine_is_inside(graph: onnx.ModelProto) -> None:

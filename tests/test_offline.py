@@ -96,7 +96,7 @@ def test_following_twice_reads_the_second_time_after_the_first() -> None:
 
     class Fake:
         markup = WFLW
-        options = SimpleNamespace(smoothing="balanced")
+        options = SimpleNamespace(smoothing="balanced", maps=False)
 
         def __call__(self, image: object, timestamp: float) -> tuple[Face, ...]:
             return (face(0, FACE + timestamp),)

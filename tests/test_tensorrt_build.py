@@ -19,8 +19,9 @@ from model.config import VARIANTS
 from model.errors import InputError
 from model.propnet import PropNet
 from model.weights import Metadata
-from model.zoo import find_weights, shipped
-from tracker.engines.onnx_file import read_onnx
+from model.zoo import shipped
+from tracker.engines.onnx_file import OUTPUT, read_onnx
+from tracker.engines.prune import keep_outputs
 from tracker.tensorrt import store
 from tracker.tensorrt.builder import Batch, build_engine, make_logger, parse_network
 from tracker.tensorrt.cuda import Gpu
@@ -55,10 +56,12 @@ def some_crops(size: int) -> np.ndarray:
 def exported(name: str) -> onnx.ModelProto:
     """The shipped network if there is one, else one with random weights: exporting takes long."""
     if f"{name}.onnx" in shipped():
-        return onnx.load(find_weights(name, ".onnx"))
+        return onnx.load_model_from_string(read_onnx(name).data)
     torch.manual_seed(0)
     network = PropNet(VARIANTS[name]).eval()
-    return build_graph(network, Metadata(name, VARIANTS[name], 128), 128)
+    graph = build_graph(network, Metadata(name, VARIANTS[name], 128), 128)
+    keep_outputs(graph, {OUTPUT})
+    return graph
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -1,9 +1,8 @@
-"""Draw faces on a frame: landmarks, boundary curves, boxes and ids."""
+"""Draw faces on a frame: landmarks, curves, the network's maps, head axes, boxes and ids."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -13,21 +12,18 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.markup import Markup
+from tracker.axes import draw_axes
+from tracker.crop import Region
+from tracker.engines.base import Maps
+from tracker.intrinsics import Intrinsics
+from tracker.overlay import draw_attention, draw_boundaries
 from tracker.strokes import Colour, Window
+from tracker.style import DrawStyle
 
-LAYERS = ("points", "curves", "ids", "box")
+LAYERS = ("points", "curves", "boundaries", "pose", "ids", "box", "attention")
+MAP_LAYERS = frozenset({"boundaries", "attention"})
 DEFAULT_LAYERS = frozenset({"points", "curves"})
 
-# One colour per track, RGB: light and saturated, far from skin and from each other.
-_PALETTE = (
-    (64, 236, 220),
-    (255, 190, 60),
-    (255, 110, 190),
-    (150, 240, 90),
-    (130, 170, 255),
-    (250, 240, 110),
-)
-_POINT_COLOUR = (255, 255, 255)
 _CURVE_STEPS = 3  # straight pieces between two landmarks: smooth to the eye at any face size
 
 
@@ -44,26 +40,20 @@ class DrawnFace(Protocol):
         """[K, 2], pixels."""
         ...
 
+    @property
+    def region(self) -> Region:
+        """What the network read; needed for maps only."""
+        ...
 
-@dataclass(frozen=True)
-class DrawStyle:
-    """Sizes as shares of the face's size (the long side of its landmark box), limits in pixels.
+    @property
+    def maps(self) -> Maps | None:
+        """What it saw there; needed for maps only."""
+        ...
 
-    Attributes:
-        line: width of curves: fine enough to leave the lids visible on a face of 200 px.
-        line_limits: thinnest and thickest curve. Below 0.7 px a line fades into the video coding.
-        point: radius of a landmark, about the line's width, so that it stands out on its curve.
-        point_limits: smallest and largest radius.
-        halo: opacity of the dark rim that keeps bright strokes readable on bright images.
-        curve_opacity: opacity of the curves; some skin shows through.
-    """
 
-    line: float = 0.0075
-    line_limits: tuple[float, float] = (0.75, 7.0)
-    point: float = 0.007
-    point_limits: tuple[float, float] = (0.6, 7.0)
-    halo: float = 0.5
-    curve_opacity: float = 0.85
+def wants_maps(layers: frozenset[str]) -> bool:
+    """Whether a layer shows the network's maps, which the tracker must be asked for."""
+    return not layers.isdisjoint(MAP_LAYERS)
 
 
 def parse_layers(text: str) -> frozenset[str]:
@@ -85,26 +75,52 @@ def draw_faces(
     faces: Sequence[DrawnFace],
     markup: Markup,
     layers: frozenset[str] = DEFAULT_LAYERS,
-    style: DrawStyle = DrawStyle(),
+    style: DrawStyle = DrawStyle(),  # noqa: B008 (frozen)
+    *,
+    camera: Intrinsics | None = None,
 ) -> NDArray[np.uint8]:
     """An annotated copy of an image.
 
-    Strokes are anti-aliased and placed at sub-pixel positions; their size follows the face.
+    Strokes are anti-aliased and placed at sub-pixel positions; their size follows the face. Maps
+    lie under the strokes of all faces.
 
     Args:
         image: [H, W, 3], uint8, RGB; stays as it is.
         faces: faces with landmarks [K, 2] in pixels, which may lie outside the image.
         markup: says which landmarks are joined by curves.
         layers: what to draw, names of `LAYERS`.
-        style: stroke sizes.
+        style: sizes and colours.
+        camera: for the head's axes; None assumes the usual field of view.
 
     Returns:
         [H, W, 3], uint8, RGB.
+
+    Raises:
+        InputError: maps are to be drawn that the faces do not have.
     """
     canvas = image.copy()
+    if wants_maps(layers):
+        for face in faces:
+            _draw_maps(canvas, face, layers)
     for face in faces:
         _draw_face(canvas, face, markup, layers, style)
+    if "pose" in layers:
+        camera = camera or Intrinsics.from_fov(image.shape[1], image.shape[0])
+        for face in faces:
+            draw_axes(canvas, face.landmarks, markup, style, camera)
     return canvas
+
+
+def _draw_maps(canvas: NDArray[np.uint8], face: DrawnFace, layers: frozenset[str]) -> None:
+    if face.maps is None:
+        raise InputError(
+            "the faces come without the network's maps: track with TrackerOptions(maps=True) to "
+            f"draw {' and '.join(sorted(MAP_LAYERS & layers))}."
+        )
+    if "attention" in layers:
+        draw_attention(canvas, face.region, face.maps)
+    if "boundaries" in layers:
+        draw_boundaries(canvas, face.region, face.maps)
 
 
 def smooth_curve(points: NDArray[np.floating], steps: int = _CURVE_STEPS) -> NDArray[np.float64]:
@@ -142,9 +158,9 @@ def _draw_face(
     points = np.asarray(face.landmarks, dtype=np.float64)
     low, high = points.min(axis=0), points.max(axis=0)
     size = float((high - low).max())
-    line = float(np.clip(style.line * size, *style.line_limits))
-    radius = float(np.clip(style.point * size, *style.point_limits))
-    colour = _PALETTE[face.id % len(_PALETTE)]
+    picture = max(canvas.shape[:2])
+    line, radius = style.line_pixels(size, picture), style.point_radius(size, picture)
+    colour = style.colour(face.id)
     margin = 3 * (line + radius)
     strokes = [smooth_curve(points[list(c)]) for c in markup.curves] if "curves" in layers else []
     if "box" in layers:
@@ -163,7 +179,7 @@ def _draw_face(
             [
                 (rim, (0, 0, 0), style.halo),
                 (lines, colour, style.curve_opacity),
-                (discs, _POINT_COLOUR, 1.0),
+                (discs, style.point_colour, 1.0),
             ]
         )
     if "ids" in layers:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.errors import InputError
 from model.heatmap import Decoder, decode
 from model.markup import MARKUPS
 from tracker.crop import Region, crop_image, crop_matrix, from_crop, region_from_landmarks
-from tracker.engines import Engine
+from tracker.engines import Engine, MapEngine, Maps
 from tracker.look import face_look
 from tracker.stopwatch import Stopwatch
 
@@ -26,6 +29,7 @@ class Measurement:
         region: what the network looked at.
         next_region: the region around the landmarks, turned by the eye line: where to look next.
         look: [432], float32, what the region looks like; see `tracker.look.face_look`.
+        maps: boundary and attention maps, where they are wanted.
     """
 
     landmarks: NDArray[np.float64]
@@ -34,6 +38,7 @@ class Measurement:
     region: Region
     next_region: Region
     look: NDArray[np.float32]
+    maps: Maps | None = None
 
 
 def confidence(peaks: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -55,11 +60,25 @@ class LandmarkNetwork:
         engine: the network.
         decoder: "dark" or "quarter"; see `model.heatmap.decode`.
         stopwatch: gets the stages "crop", "engine" and "decode".
+        maps: whether measurements come with boundary and attention maps.
+
+    Raises:
+        InputError: maps are wanted, and the engine was not made for them.
     """
 
     def __init__(
-        self, engine: Engine, decoder: Decoder = "dark", stopwatch: Stopwatch | None = None
+        self,
+        engine: Engine,
+        decoder: Decoder = "dark",
+        stopwatch: Stopwatch | None = None,
+        maps: bool = False,
     ) -> None:
+        if maps and not getattr(engine, "maps", False):
+            raise InputError(
+                f"the engine {engine.description} hands out no boundary and attention maps: make "
+                "it by create_engine(..., maps=True)."
+            )
+        self._maps = maps
         self._engine = engine
         self._markup = MARKUPS[engine.info.markup]
         self._decoder = decoder
@@ -81,18 +100,25 @@ class LandmarkNetwork:
         with self._stopwatch("crop"):
             crops = np.stack([crop_image(image, region, size) for region in regions])
         with self._stopwatch("engine"):
-            heatmaps = self._engine(crops)
+            heatmaps, maps = self._run(crops)
         with self._stopwatch("decode"):
             points, peaks = decode(heatmaps, self._decoder)
             found = [
                 self._measurement(
-                    from_crop(crop_points, crop_matrix(region, size)), scores, region, crop
+                    from_crop(crop_points, crop_matrix(region, size)), scores, region, crop, own
                 )
-                for crop_points, scores, region, crop in zip(
-                    points, peaks, regions, crops, strict=True
+                for crop_points, scores, region, crop, own in zip(
+                    points, peaks, regions, crops, maps, strict=True
                 )
             ]
         return found
+
+    def _run(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Sequence[Maps | None]]:
+        """Heatmaps [N, K, S/4, S/4], and the maps of each crop, if they are wanted."""
+        if not self._maps:
+            return self._engine(crops), [None] * len(crops)
+        heatmaps, maps = cast("MapEngine", self._engine).with_maps(crops)
+        return heatmaps, [Maps(*own) for own in zip(*maps, strict=True)]
 
     def _measurement(
         self,
@@ -100,6 +126,7 @@ class LandmarkNetwork:
         peaks: NDArray[np.float32],
         region: Region,
         crop: NDArray[np.uint8],
+        maps: Maps | None,
     ) -> Measurement:
         return Measurement(
             landmarks=landmarks,
@@ -108,4 +135,5 @@ class LandmarkNetwork:
             region=region,
             next_region=region_from_landmarks(landmarks, self._markup.roll(landmarks)),
             look=face_look(crop),
+            maps=maps,
         )

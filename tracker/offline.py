@@ -89,10 +89,10 @@ class Recording:
 
         Args:
             timestamp: seconds, after the last one's.
-            faces: with raw landmarks.
+            faces: with raw landmarks; maps are not kept.
         """
         self._times.append(timestamp)
-        self._frames.append(faces)
+        self._frames.append(tuple(replace(face, maps=None) for face in faces))
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -142,4 +142,5 @@ def follow_twice(
         recording.add(frame.timestamp, tracker(frame.image, frame.timestamp))
         on_frame(len(recording))
     # A file that grows in between is not followed any further.
-    yield from zip(second, recording.smoothed(), strict=False)
+    for frame, faces in zip(second, recording.smoothed(), strict=False):
+        yield frame, tracker.with_maps(frame.image, faces) if tracker.options.maps else faces

@@ -33,6 +33,7 @@ class TrackerOptions:
         decoder: "dark" or "quarter"; see `model.heatmap.decode`.
         precision: "auto", "f32" or "bf16"; see `tracker.engines.create_engine`.
         threads: CPU threads of the engine, None for all cores.
+        maps: whether faces come with the network's boundary and attention maps (`Face.maps`).
 
     Raises:
         InputError: a value out of its range.
@@ -59,6 +60,7 @@ class TrackerOptions:
     decoder: Decoder = "dark"
     precision: Precision = "auto"
     threads: int | None = None
+    maps: bool = False
 
     def __post_init__(self) -> None:
         smoothing(self.smoothing)

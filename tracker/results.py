@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.crop import Region
+from tracker.engines.base import Maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,7 @@ class Face:
         scores: [K], float32 in 0..1, the heatmap peak of every landmark.
         confidence: 0..1, how sure the tracker is that this is a face.
         region: the square of the image that the network read for these landmarks.
+        maps: what the network saw in the region, if `TrackerOptions.maps` asks for it.
     """
 
     id: int
@@ -30,6 +32,7 @@ class Face:
     scores: NDArray[np.float32]
     confidence: float
     region: Region
+    maps: Maps | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,6 +114,7 @@ class Track:
             scores=seen.scores,
             confidence=seen.confidence,
             region=seen.region,
+            maps=seen.maps,
         )
 
     def _smoothed(self, measurement: Measurement, timestamp: float) -> NDArray[np.float64]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
@@ -76,11 +77,13 @@ class Tracker:
         self._owns_engine = isinstance(engine, str)
         if isinstance(engine, str):
             threads, precision = self.options.threads, self.options.precision
-            engine = create_engine(engine, str(weights), threads, precision)
+            engine = create_engine(engine, str(weights), threads, precision, self.options.maps)
         self.engine: Engine = engine
         self.markup: Markup = MARKUPS[engine.info.markup]
         self.stopwatch = Stopwatch()
-        self._network = LandmarkNetwork(engine, self.options.decoder, self.stopwatch)
+        self._network = LandmarkNetwork(
+            engine, self.options.decoder, self.stopwatch, self.options.maps
+        )
         self._detector = FaceDetector(self.options.detector, self.options.min_detection)
         self._smoothing = smoothing(self.options.smoothing)
         self._parts = parts(self.markup)
@@ -151,6 +154,21 @@ class Tracker:
                 name = opened.info.name
                 for index, timestamp, image in frames:
                     yield TrackedFrame(index, timestamp, image, self(image, timestamp), name)
+
+    def with_maps(self, image: NDArray[np.uint8], faces: Sequence[Face]) -> tuple[Face, ...]:
+        """Faces with the maps of their regions, from another run of the network.
+
+        For faces that were kept without them, since maps take far more memory than landmarks.
+
+        Args:
+            image: [H, W, 3], uint8, RGB: the one that the faces were found in.
+            faces: of a tracker with `TrackerOptions.maps`.
+        """
+        found = self._network(image, [face.region for face in faces])
+        return tuple(
+            replace(face, maps=measurement.maps)
+            for face, measurement in zip(faces, found, strict=True)
+        )
 
     def reset(self) -> None:
         """Forget all faces, as for a new video. Ids go on counting."""

@@ -6,9 +6,18 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from model.errors import InputError
-from tracker.engines.base import Engine, ModelInfo, Precision, normalize
+from tracker.engines.base import Engine, MapEngine, Maps, ModelInfo, Precision, normalize
 
-__all__ = ["ENGINES", "Engine", "ModelInfo", "Precision", "create_engine", "normalize"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "MapEngine",
+    "Maps",
+    "ModelInfo",
+    "Precision",
+    "create_engine",
+    "normalize",
+]
 
 # name -> (module of the class, class, Python package it needs, how to get that).
 _ENGINES: dict[str, tuple[str, str, str, str]] = {
@@ -37,6 +46,8 @@ _ENGINES: dict[str, tuple[str, str, str, str]] = {
 # size measured (docs/results.md). torch is for those who ask for it: it takes seconds to load.
 _AUTO = ("tensorrt", "openvino", "onnxruntime")
 ENGINES = ("auto", *_ENGINES)
+# Those that hand out boundary and attention maps.
+_WITH_MAPS = ("openvino", "onnxruntime", "torch")
 
 
 def create_engine(
@@ -44,6 +55,7 @@ def create_engine(
     weights: str,
     threads: int | None = None,
     precision: Precision = "auto",
+    maps: bool = False,
 ) -> Engine:
     """Load a network into an engine.
 
@@ -58,34 +70,44 @@ def create_engine(
             "auto": the fastest that keeps the decoded points within 0.1 px of those of the trained
             network on average and does not move single ones by pixels, which is f32 on a processor
             and f16 on a GPU.
+        maps: whether boundary and attention maps are wanted too: a `MapEngine`, which "tensorrt"
+            is not ("auto" passes it over).
 
     Returns:
         The engine, ready to run. Close it when done.
 
     Raises:
         InputError: an unknown or missing engine, unusable weights, a precision that this engine or
-            processor does not have.
+            processor does not have, or maps from an engine or weights without them.
     """
     if threads is not None and threads < 1:
         raise InputError(f"an engine needs at least one thread, got {threads}.")
     if name not in ENGINES:
         raise InputError(f"no engine {name!r}; choose one of {', '.join(ENGINES)}.")
     if name == "auto":
-        name = _choose(weights, precision)
+        name = _choose(weights, precision, maps)
+    if maps and name not in _WITH_MAPS:
+        raise InputError(
+            f"the engine {name!r} has no boundary and attention maps: leave these out of what is "
+            f"drawn, or use one of {', '.join(_WITH_MAPS)}."
+        )
     module, kind, package, install = _ENGINES[name]
     if package and not _installed(package):
         raise InputError(f"the engine {name!r} needs {package}: {install}.")
-    engine: Engine = getattr(import_module(module), kind)(weights, threads, precision)
+    options = {"maps": True} if maps else {}
+    engine: Engine = getattr(import_module(module), kind)(weights, threads, precision, **options)
     return engine
 
 
-def _choose(weights: str, precision: Precision) -> str:
+def _choose(weights: str, precision: Precision, maps: bool = False) -> str:
     """What `auto` means here."""
     if weights.endswith(".engine"):
         return "tensorrt"
     if weights.endswith(".safetensors"):
         return "torch"
     for name in _AUTO:
+        if maps and name not in _WITH_MAPS:
+            continue
         if name == "tensorrt":
             there = precision != "bf16" and _tensorrt_usable()
         else:

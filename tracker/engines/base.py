@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,30 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release the network; calling the engine afterwards is an error."""
+        ...
+
+
+class Maps(NamedTuple):
+    """What the network made of a face on its way to the last landmark heatmaps, to look at.
+
+    Of the last propagation module that the landmarks depend on (for two stacks, the first one's).
+
+    Attributes:
+        boundaries: [..., M, S/4, S/4], float32, the predicted boundary heatmaps, about 0..1.
+        attention: [..., S/4, S/4], float32 in 0..1, the attention map's mean over its channels.
+    """
+
+    boundaries: NDArray[np.float32]
+    attention: NDArray[np.float32]
+
+
+class MapEngine(Engine, Protocol):
+    """An engine that can hand out maps too, if it was made for that (`maps`)."""
+
+    maps: bool
+
+    def with_maps(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Maps]:
+        """Run the network: heatmaps as from a call, and maps of N faces; both the caller's."""
         ...
 
 

@@ -11,11 +11,13 @@ from model.heatmap import STRIDE
 from model.markup import MARKUPS
 from model.zoo import find_weights
 from tracker.engines.base import ModelInfo
+from tracker.engines.prune import keep_outputs
 
 if TYPE_CHECKING:
     import onnx
 
 INPUT, OUTPUT = "image", "heatmaps"
+BOUNDARIES, ATTENTION = "boundaries", "attention"  # see `tracker.engines.base.Maps`
 FORMAT = "1"
 PREFIX = "propnet."
 _KEYS = ("format", "name", "markup", "input_size", "weights_sha256")
@@ -27,7 +29,8 @@ class OnnxFile:
 
     Attributes:
         path: where it is.
-        data: its bytes: what the engines load, so that the checked and the run file are one.
+        data: its bytes: what the engines load, so that the checked and the run file are one. With
+            the outputs that were asked for and no others.
         info: its metadata.
     """
 
@@ -36,18 +39,19 @@ class OnnxFile:
     info: ModelInfo
 
 
-def read_onnx(weights: str) -> OnnxFile:
+def read_onnx(weights: str, maps: bool = False) -> OnnxFile:
     """Read an exported network and check that it is ours and whole.
 
     Args:
         weights: a shipped name ("propnet-s") or the path of an .onnx file.
+        maps: whether boundary and attention maps are wanted besides the heatmaps.
 
     Returns:
         The file.
 
     Raises:
-        InputError: no such file, not ONNX, truncated, not exported by this project, or its input
-            and output do not fit its metadata.
+        InputError: no such file, not ONNX, truncated, not exported by this project, its input and
+            outputs do not fit its metadata, or it has no maps and they are wanted.
     """
     import onnx  # noqa: PLC0415  (a tenth of a second, only needed here)
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
@@ -63,7 +67,27 @@ def read_onnx(weights: str) -> OnnxFile:
         raise InputError(
             f"{path} is not an ONNX file or was cut off: export or download it again."
         ) from error
-    return OnnxFile(path, data, _info(model, path))
+    info = _info(model, path)
+    wanted = {OUTPUT, BOUNDARIES, ATTENTION} if maps else {OUTPUT}
+    if maps:
+        _check_maps(model, info, path)
+    if any(output.name not in wanted for output in model.graph.output):
+        keep_outputs(model, wanted)
+        data = model.SerializeToString(deterministic=True)
+    return OnnxFile(path, data, info)
+
+
+def _check_maps(model: onnx.ModelProto, info: ModelInfo, path: Path) -> None:
+    names = {output.name for output in model.graph.output}
+    if not names.issuperset({BOUNDARIES, ATTENTION}):
+        raise InputError(
+            f"{path} has no boundary and attention maps to draw: export the network again with "
+            "this version's python -m export.run (it must have two stacks or more)."
+        )
+    side = info.input_size // STRIDE
+    curves = len(MARKUPS[info.markup].curves)
+    _check_shape(model.graph.output, BOUNDARIES, (curves, side, side), path)
+    _check_shape(model.graph.output, ATTENTION, (side, side), path)
 
 
 def _info(model: onnx.ModelProto, path: Path) -> ModelInfo:

@@ -7,8 +7,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.engines.base import Precision, normalize
-from tracker.engines.onnx_file import INPUT, OUTPUT, read_onnx
+from tracker.engines.base import Maps, Precision, normalize
+from tracker.engines.onnx_file import ATTENTION, BOUNDARIES, INPUT, OUTPUT, read_onnx
 
 
 class OnnxRuntimeEngine:
@@ -20,17 +20,23 @@ class OnnxRuntimeEngine:
         weights: a shipped name or the path of an .onnx file.
         threads: CPU threads, None for all cores.
         precision: "auto" or "f32".
+        maps: whether `with_maps` will be called.
 
     Raises:
         InputError: unusable weights, or a precision this engine does not have.
     """
 
     def __init__(
-        self, weights: str, threads: int | None = None, precision: Precision = "auto"
+        self,
+        weights: str,
+        threads: int | None = None,
+        precision: Precision = "auto",
+        maps: bool = False,
     ) -> None:
         if precision not in ("auto", "f32"):
             raise InputError(f"the engine 'onnxruntime' has no precision {precision!r}: use f32.")
-        file = read_onnx(weights)
+        file = read_onnx(weights, maps)
+        self.maps = maps
         options = ort.SessionOptions()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.intra_op_num_threads = threads or 0
@@ -53,6 +59,16 @@ class OnnxRuntimeEngine:
         """Run the network; see `tracker.engines.base.Engine`."""
         heatmaps = self._session.run([OUTPUT], {INPUT: normalize(crops)})[0]
         return np.asarray(heatmaps, dtype=np.float32)
+
+    def with_maps(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Maps]:
+        """Run the network; see `tracker.engines.base.MapEngine`."""
+        heatmaps, boundaries, attention = (
+            np.asarray(value, dtype=np.float32)
+            for value in self._session.run(
+                [OUTPUT, BOUNDARIES, ATTENTION], {INPUT: normalize(crops)}
+            )
+        )
+        return heatmaps, Maps(boundaries, attention)
 
     def close(self) -> None:
         """Release the network."""

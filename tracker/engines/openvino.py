@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.heatmap import STRIDE
 from model.markup import MARKUPS
-from tracker.engines.base import Precision, normalize
-from tracker.engines.onnx_file import INPUT, OnnxFile, read_onnx
+from tracker.engines.base import Maps, Precision, normalize
+from tracker.engines.onnx_file import (
+    ATTENTION,
+    BOUNDARIES,
+    INPUT,
+    OUTPUT,
+    OnnxFile,
+    read_onnx,
+)
 
 _DEVICE = "CPU"
 
@@ -37,15 +44,21 @@ class OpenVinoEngine:
         weights: a shipped name or the path of an .onnx file.
         threads: CPU threads, None for all cores.
         precision: "f32", "bf16" (needs a processor with AVX-512 BF16 or AMX) or "auto": f32.
+        maps: whether `with_maps` will be called.
 
     Raises:
         InputError: unusable weights, or a precision this processor does not have.
     """
 
     def __init__(
-        self, weights: str, threads: int | None = None, precision: Precision = "auto"
+        self,
+        weights: str,
+        threads: int | None = None,
+        precision: Precision = "auto",
+        maps: bool = False,
     ) -> None:
-        file = read_onnx(weights)
+        file = read_onnx(weights, maps)
+        self.maps = maps
         core = ov.Core()
         kind = _choose(core, precision)
         settings: dict[str, Any] = {
@@ -58,7 +71,9 @@ class OpenVinoEngine:
         self._request = _compile(core, file, settings).create_infer_request()
         self.info = file.info
         side = file.info.input_size // STRIDE
-        self._shape = (MARKUPS[file.info.markup].points, side, side)
+        markup = MARKUPS[file.info.markup]
+        self._shape = (markup.points, side, side)
+        self._curves = len(markup.curves)
         version = ".".join(ov.get_version().split("-")[0].split(".")[:2])
         self.description = f"OpenVINO {version}, CPU, {kind}"
 
@@ -69,6 +84,20 @@ class OpenVinoEngine:
             result = self._request.infer([planes[None]], share_inputs=True, share_outputs=True)
             target[...] = result[0][0]
         return heatmaps
+
+    def with_maps(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Maps]:
+        """Run the network; see `tracker.engines.base.MapEngine`."""
+        count, side = len(crops), self._shape[1]
+        made = {
+            OUTPUT: np.empty((count, *self._shape), dtype=np.float32),
+            BOUNDARIES: np.empty((count, self._curves, side, side), dtype=np.float32),
+            ATTENTION: np.empty((count, side, side), dtype=np.float32),
+        }
+        for index, planes in enumerate(normalize(crops)):
+            result = self._request.infer([planes[None]], share_inputs=True, share_outputs=True)
+            for name, target in made.items():
+                target[index] = result[name][0]
+        return made[OUTPUT], Maps(made[BOUNDARIES], made[ATTENTION])
 
     def close(self) -> None:
         """Release the network."""

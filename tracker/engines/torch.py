@@ -6,6 +6,8 @@ The tracker itself needs no torch: only this file imports it.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -16,7 +18,7 @@ from torch import Tensor, nn
 from model.errors import InputError
 from model.propnet import PropNet
 from model.weights import load_network
-from tracker.engines.base import ModelInfo, Precision, normalize
+from tracker.engines.base import Maps, ModelInfo, Precision, normalize
 
 # Batches up to this size get a CUDA graph each. Larger ones keep the GPU busy for longer than the
 # launches take.
@@ -44,6 +46,7 @@ class TorchEngine:
         self, network: PropNet, info: ModelInfo, precision: Literal["f32", "f16"] = "f32"
     ) -> None:
         self.info = info
+        self.maps = network.has_maps
         self._half = precision == "f16"
         self._network: PropNet | None = half_network(network) if self._half else network
         self._device = next(network.parameters()).device
@@ -66,37 +69,59 @@ class TorchEngine:
         Raises:
             RuntimeError: the engine was closed.
         """
-        if self._network is None:
-            raise RuntimeError("this engine was closed")
-        training = self._network.training
-        self._network.eval()
-        try:
-            # TF32 would be fp16's precision under fp32's name.
-            with (
-                torch.inference_mode(),
-                torch.backends.cudnn.flags(enabled=True, benchmark=self._records, allow_tf32=False),
-            ):
-                maps = self._run(self._network, crops)
-                return np.ascontiguousarray(maps.float().cpu().numpy())
-        finally:
-            self._network.train(training)
+        with self._evaluating() as network:
+            return _array(self._run(network, crops))
+
+    def with_maps(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Maps]:
+        """Run the network, without a CUDA graph; see `tracker.engines.base.MapEngine`.
+
+        Raises:
+            RuntimeError: the engine was closed.
+        """
+        with self._evaluating() as network:
+            output = network.inference(self._input(crops))
+            assert output.boundaries is not None and output.attention is not None
+            maps = Maps(_array(output.boundaries), _array(output.attention.float().mean(dim=1)))
+            return _array(output.landmarks), maps
 
     def close(self) -> None:
         """Let go of the network."""
         self._network = None
         self._graphs.clear()
 
+    @contextmanager
+    def _evaluating(self) -> Iterator[PropNet]:
+        """The network in evaluation mode."""
+        if self._network is None:
+            raise RuntimeError("this engine was closed")
+        network, training = self._network, self._network.training
+        network.eval()
+        try:
+            # TF32 would be fp16's precision under fp32's name.
+            with (
+                torch.inference_mode(),
+                torch.backends.cudnn.flags(enabled=True, benchmark=self._records, allow_tf32=False),
+            ):
+                yield network
+        finally:
+            network.train(training)
+
     def _run(self, network: PropNet, crops: NDArray[np.uint8]) -> Tensor:
-        if self._device.type == "cpu":
-            planes = torch.from_numpy(normalize(crops))
-            return network.landmarks(self._laid_out(planes))
-        # A quarter of the bytes go to the GPU before they are normalised.
-        pixels = torch.from_numpy(np.ascontiguousarray(crops)).to(self._device)
         if not self._records or not 0 < len(crops) <= _GRAPHED:
-            return network.landmarks(self._laid_out(normalize_pixels(pixels)))
+            return network.landmarks(self._input(crops))
+        pixels = self._pixels(crops)
         if len(crops) not in self._graphs:
             self._graphs[len(crops)] = _Graph(self, network, pixels)
         return self._graphs[len(crops)](pixels)
+
+    def _pixels(self, crops: NDArray[np.uint8]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(crops)).to(self._device)
+
+    def _input(self, crops: NDArray[np.uint8]) -> Tensor:
+        if self._device.type == "cpu":
+            return self._laid_out(torch.from_numpy(normalize(crops)))
+        # A quarter of the bytes go to the GPU before they are normalised.
+        return self._laid_out(normalize_pixels(self._pixels(crops)))
 
     def _laid_out(self, planes: Tensor) -> Tensor:
         planes = planes.half() if self._half else planes
@@ -127,6 +152,10 @@ class _Graph:
         self._input.copy_(pixels)
         self._graph.replay()
         return self._output
+
+
+def _array(values: Tensor) -> NDArray[np.float32]:
+    return np.ascontiguousarray(values.float().cpu().numpy())
 
 
 def normalize_pixels(pixels: Tensor) -> Tensor:
@@ -196,12 +225,21 @@ def open_torch_engine(
 
 
 def create_torch_engine(
-    weights: str, threads: int | None = None, precision: Precision = "auto"
+    weights: str,
+    threads: int | None = None,
+    precision: Precision = "auto",
+    maps: bool = False,
 ) -> TorchEngine:
     """The engine `torch` of `tracker.engines.create_engine`; torch's threads are the process's."""
     if threads is not None:
         torch.set_num_threads(threads)
-    return open_torch_engine(weights, "auto", precision)
+    engine = open_torch_engine(weights, "auto", precision)
+    if maps and not engine.maps:
+        raise InputError(
+            f"the network {weights} has no boundary and attention maps to draw: its landmarks "
+            "depend on no propagation module."
+        )
+    return engine
 
 
 def _describe(device: torch.device) -> str:
