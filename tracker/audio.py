@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,22 @@ _COPIED = {
     ".mov": {"aac", "mp3", "mp3float", "ac3", "eac3", "alac"},
 }
 _COPIED[".m4v"] = _COPIED[".mp4"]
+_COPIED[".webm"] = {"opus", "libopus", "vorbis", "libvorbis"}  # all that it may hold
 # Transparent for speech and music in stereo by common listening tests.
-_AAC_BIT_RATE = 160_000
+_BIT_RATE = 160_000
+_MPEG_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+_AAC_RATES = (*_MPEG_RATES, 64_000, 88_200, 96_000)
+# container -> encoder for what is not copied, its sample format, and sampling rates.
+_ENCODERS = {".webm": ("libopus", "flt", (8000, 12_000, 16_000, 24_000, 48_000))}
+_AAC = ("aac", "fltp", _AAC_RATES)
 
 
 class AudioCopy:
     """The main audio stream of a file, packet by packet as the video is written.
 
     Packets are copied as they are. A codec that the output's container cannot hold, or that players
-    do not open in it, is encoded again as AAC, so the sound is kept in every case.
+    do not open in it, is encoded again as AAC (in WebM as Opus), so the sound is kept in every
+    case.
 
     Args:
         source: the file whose sound to carry over.
@@ -56,7 +63,9 @@ class AudioCopy:
         self._start = clock_start(self._container)
         copied = self._copy_stream(output, suffix)
         self.copied = copied is not None
-        self._packets = self._copies(copied) if copied is not None else self._encoded(output)
+        self._packets = (
+            self._copies(copied) if copied is not None else self._encoded(output, suffix)
+        )
         self._next: Packet | None = None
 
     def _copy_stream(self, output: OutputContainer, suffix: str) -> AudioStream | None:
@@ -107,15 +116,17 @@ class AudioCopy:
             packet.stream = output
             yield packet
 
-    def _encoded(self, output: OutputContainer) -> Iterator[Packet]:
-        """Packets in AAC; the stream is added at once, the work is done as they are asked for."""
-        rate = _aac_rate(self._source.rate or 48_000)
+    def _encoded(self, output: OutputContainer, suffix: str) -> Iterator[Packet]:
+        """Packets encoded again; the stream is added at once, the work is done when asked for."""
+        codec, form, rates = _ENCODERS.get(suffix, _AAC)
+        rate = _nearest(rates, self._source.rate or 48_000)
         # Two channels are what everything can play.
         layout = "mono" if self._source.channels == 1 else "stereo"
-        stream = output.add_stream("aac", rate=rate)
+        stream = output.add_stream(codec, rate=rate)
+        assert isinstance(stream, AudioStream)
         stream.layout = layout
-        stream.bit_rate = _AAC_BIT_RATE
-        return self._encode(stream, AudioResampler(format="fltp", layout=layout, rate=rate))
+        stream.bit_rate = _BIT_RATE
+        return self._encode(stream, AudioResampler(format=form, layout=layout, rate=rate))
 
     def _encode(self, stream: AudioStream, resampler: AudioResampler) -> Iterator[Packet]:
         # The resampler puts out times in ticks of its own rate.
@@ -138,7 +149,6 @@ class AudioCopy:
             yield from frames
 
 
-def _aac_rate(rate: int) -> int:
-    """The sampling rate that AAC has nearest to the given one."""
-    known = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200)
-    return min((*known, 96_000), key=lambda other: abs(other - rate))
+def _nearest(rates: Sequence[int], rate: int) -> int:
+    """The sampling rate that the codec has nearest to the given one."""
+    return min(rates, key=lambda other: abs(other - rate))

@@ -9,14 +9,17 @@ from typing import Annotated
 import typer
 
 from model.errors import InputError
-from tracker.draw import parse_layers
+from tracker import flags
+from tracker.draw import parse_layers, wants_maps
 from tracker.extras import Extras
 from tracker.inputs import find_inputs
 from tracker.job import Job
 from tracker.manifest import Manifest
 from tracker.options import TrackerOptions
+from tracker.painter import parse_comparison
 from tracker.progress import FileBar
 from tracker.series import plan_jobs
+from tracker.style import parse_style
 from tracker.tables import TABLE_SUFFIXES
 from tracker.tracker import Tracker
 from tracker.workers import available_cores, run_parallel
@@ -37,29 +40,19 @@ def batch_command(
     save_format: Annotated[
         str, typer.Option(metavar="|".join(_FORMATS), help="Kind of the tables.")
     ] = "csv",
-    scores: Annotated[
-        bool, typer.Option("--scores", help="Tables with the score of every point.")
-    ] = False,
-    weights: Annotated[
-        str, typer.Option(metavar="NAME|FILE.onnx", help="Network: a shipped one or your own.")
-    ] = "propnet-s",
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|openvino|onnxruntime|tensorrt|torch", help="What runs the network."
-        ),
-    ] = "auto",
-    max_faces: Annotated[int, typer.Option(min=1, help="Faces to follow at once.")] = 1,
-    smooth: Annotated[
-        str,
-        typer.Option(
-            metavar="balanced|stable|responsive|off", help="Smoothing of the landmarks over time."
-        ),
-    ] = "balanced",
-    draw: Annotated[str, typer.Option(metavar="LAYERS", help="What to draw.")] = "points,curves",
-    crf: Annotated[
-        int, typer.Option(min=0, max=51, help="Quality of the videos: 0 is lossless, 51 the worst.")
-    ] = 18,
+    scores: flags.Scores = False,
+    weights: flags.Weights = "propnet-s",
+    engine: flags.EngineName = "auto",
+    max_faces: flags.MaxFaces = 1,
+    smooth: flags.Smooth = "balanced",
+    draw: flags.Draw = "points,curves",
+    point_size: flags.PointSize = None,
+    line_width: flags.LineWidth = None,
+    color: flags.Color = None,
+    point_color: flags.PointColor = None,
+    compare: flags.Compare = None,
+    codec: flags.VideoCodec = "auto",
+    crf: flags.Crf = None,
     max_frames: Annotated[
         int | None, typer.Option(min=1, help="Stop in every file after so many frames.")
     ] = None,
@@ -76,17 +69,26 @@ def batch_command(
     tables = save_format != "none"
     if not (video or tables):
         raise InputError("there is nothing to make: --no-video needs a --save-format.")
+    if compare is not None and not video:
+        raise InputError("--compare changes the videos: drop it, or --no-video.")
     files = find_inputs(inputs)
     _check_folder(out_dir)
+    layers = parse_layers(draw)
     template = Job(
         "",
         weights=weights,
         engine=engine,
         # Every job would take all cores, and they would wait for each other.
         options=TrackerOptions(
-            max_faces=max_faces, smoothing=smooth, threads=max(available_cores() // jobs, 1)
+            max_faces=max_faces,
+            smoothing=smooth,
+            threads=max(available_cores() // jobs, 1),
+            maps=wants_maps(layers) and video,
         ),
-        layers=parse_layers(draw),
+        layers=layers,
+        style=parse_style(point_size, line_width, color, point_color),
+        compare=parse_comparison(compare),
+        codec=codec,
         crf=crf,
         max_frames=max_frames,
         extras=Extras(scores=scores),

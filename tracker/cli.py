@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from model.errors import InputError, run_command
+from tracker import flags
 
 if TYPE_CHECKING:
     from tracker.engines import Precision
@@ -138,9 +139,7 @@ def track(
             "folder for one .csv per file.",
         ),
     ] = None,
-    scores: Annotated[
-        bool, typer.Option("--scores", help="Tables with the score of every point.")
-    ] = False,
+    scores: flags.Scores = False,
     crops: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for an aligned crop of every face and frame."),
@@ -172,37 +171,27 @@ def track(
             "--show/--no-show", help="Preview window; on for a camera. space, s, d, q are keys."
         ),
     ] = None,
-    weights: Annotated[
-        str, typer.Option(metavar="NAME|FILE.onnx", help="Network: a shipped one or your own.")
-    ] = "propnet-s",
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|openvino|onnxruntime|tensorrt|torch", help="What runs the network."
-        ),
-    ] = "auto",
+    weights: flags.Weights = "propnet-s",
+    engine: flags.EngineName = "auto",
     precision: Annotated[
         str, typer.Option(metavar="auto|f32|bf16", help="Arithmetic of the engine.")
     ] = "auto",
-    max_faces: Annotated[int, typer.Option(min=1, help="Faces to follow at once.")] = 1,
-    smooth: Annotated[
-        str,
-        typer.Option(
-            metavar="balanced|stable|responsive|off", help="Smoothing of the landmarks over time."
-        ),
-    ] = "balanced",
+    max_faces: flags.MaxFaces = 1,
+    smooth: flags.Smooth = "balanced",
     offline_smooth: Annotated[
         bool,
         typer.Option(
             "--offline-smooth", help="Smooth a file without any lag; it is read twice for that."
         ),
     ] = False,
-    draw: Annotated[
-        str, typer.Option(metavar="LAYERS", help="What to draw: of points, curves, ids, box.")
-    ] = "points,curves",
-    crf: Annotated[
-        int, typer.Option(min=0, max=51, help="Quality of the video: 0 is lossless, 51 the worst.")
-    ] = 18,
+    draw: flags.Draw = "points,curves",
+    point_size: flags.PointSize = None,
+    line_width: flags.LineWidth = None,
+    color: flags.Color = None,
+    point_color: flags.PointColor = None,
+    compare: flags.Compare = None,
+    codec: flags.VideoCodec = "auto",
+    crf: flags.Crf = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     max_frames: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many frames.")
@@ -216,16 +205,18 @@ def track(
 ) -> None:
     """Follow faces and their landmarks through a video or a camera's picture."""
     # The libraries behind these take a second to load; --help and --version need none of them.
-    from tracker.draw import parse_layers  # noqa: PLC0415
+    from tracker.draw import parse_layers, wants_maps  # noqa: PLC0415
     from tracker.extras import parse_extras  # noqa: PLC0415
     from tracker.inputs import is_series  # noqa: PLC0415
     from tracker.job import Job, run_job  # noqa: PLC0415
     from tracker.options import TrackerOptions  # noqa: PLC0415
+    from tracker.painter import parse_comparison  # noqa: PLC0415
     from tracker.preview import has_display  # noqa: PLC0415
     from tracker.progress import FrameBar  # noqa: PLC0415
     from tracker.quiet import native_stderr_hidden  # noqa: PLC0415
     from tracker.sourceoptions import SourceOptions, parse_rate, parse_size  # noqa: PLC0415
     from tracker.sources import is_live  # noqa: PLC0415
+    from tracker.style import parse_style  # noqa: PLC0415
 
     given: str | Path = _one_source(video, source)
     extras = parse_extras(
@@ -246,6 +237,9 @@ def track(
         raise InputError(
             "there is nothing to make: add --out annotated.mp4, --save landmarks.csv, or --show."
         )
+    if compare is not None and not (out or show):
+        raise InputError("--compare changes a video, picture or window: add --out or --show.")
+    layers = parse_layers(draw)
     job = Job(
         given,
         out=out,
@@ -254,10 +248,16 @@ def track(
         weights=weights,
         engine=engine,
         options=TrackerOptions(
-            max_faces=max_faces, smoothing=smooth, precision=cast("Precision", precision)
+            max_faces=max_faces,
+            smoothing=smooth,
+            precision=cast("Precision", precision),
+            maps=wants_maps(layers),
         ),
         offline_smooth=offline_smooth,
-        layers=parse_layers(draw),
+        layers=layers,
+        style=parse_style(point_size, line_width, color, point_color),
+        compare=parse_comparison(compare),
+        codec=codec,
         crf=crf,
         overwrite=overwrite,
         max_frames=max_frames,

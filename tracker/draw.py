@@ -183,10 +183,10 @@ def _draw_face(
             ]
         )
     if "ids" in layers:
-        _draw_label(canvas, f"{face.id}", (low[0], low[1] - margin), size, colour)
+        draw_label(canvas, f"{face.id}", (low[0], low[1] - margin), size, colour)
 
 
-def _draw_label(
+def draw_label(
     canvas: NDArray[np.uint8],
     text: str,
     corner: tuple[float, float],

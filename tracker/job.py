@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
 from model.errors import InputError
+from tracker.codec import check_codec
 from tracker.draw import DEFAULT_LAYERS
 from tracker.extras import Extras, open_extras
 from tracker.interrupt import interrupt_flag
 from tracker.live import LiveReader, SourceLostError
 from tracker.offline import follow_twice
 from tracker.options import TrackerOptions
+from tracker.painter import Comparison, Painter
 from tracker.picture import PictureWriter
 from tracker.pipeline import ReadAhead
 from tracker.preview import Preview, check_display
@@ -24,11 +26,12 @@ from tracker.results import Face
 from tracker.sinks import Sinks
 from tracker.sourceoptions import SourceOptions
 from tracker.sources import open_source
+from tracker.style import DrawStyle
 from tracker.tables import Table, open_table
 from tracker.tracker import Tracker
 from tracker.video import VideoReader
 from tracker.videoinfo import SourceFrame, VideoInfo
-from tracker.writer import DEFAULT_CRF, VideoWriter
+from tracker.writer import VideoWriter
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,11 @@ class Job:
         weights: shipped name or path of a network.
         engine: name of the engine that runs it.
         options: how to track.
-        layers: what to draw.
-        crf: quality of `out`.
+        layers: what to draw; the network's maps only with `TrackerOptions.maps`.
+        style: sizes and colours.
+        compare: what `out` and the window show on the left, see `tracker.painter.Painter`.
+        codec: of a video `out`, see `tracker.codec`.
+        crf: quality of a video `out`; None for the codec's own.
         overwrite: replace existing outputs.
         max_frames: stop after so many frames; None for all.
         offline_smooth: smooth with zero phase: the file is read twice, see `tracker.offline`.
@@ -61,7 +67,10 @@ class Job:
     engine: str = "auto"
     options: TrackerOptions = field(default_factory=TrackerOptions)
     layers: frozenset[str] = DEFAULT_LAYERS
-    crf: int = DEFAULT_CRF
+    style: DrawStyle = DrawStyle()  # noqa: RUF009 (frozen)
+    compare: Comparison | None = None
+    codec: str = "auto"
+    crf: int | None = None
     overwrite: bool = False
     max_frames: int | None = None
     extras: Extras = field(default_factory=Extras)
@@ -72,6 +81,11 @@ class Job:
     def __post_init__(self) -> None:
         if self.offline_smooth and self.options.smoothing == "off":
             raise InputError("--offline-smooth and --smooth off contradict each other: drop one.")
+        if self.compare == "raw" and self.options.smoothing == "off":
+            raise InputError(
+                "--compare raw and --smooth off show the same points twice: drop one of them."
+            )
+        check_codec(self.codec, self.crf)
 
 
 @dataclass(frozen=True)
@@ -171,7 +185,7 @@ def run_job(
         )
         sinks = stack.enter_context(
             Sinks(
-                tracker.markup,
+                Painter(tracker.markup, job.style, job.compare, extras.derive.camera),
                 job.layers,
                 writer=writer,
                 table=table,
@@ -260,10 +274,19 @@ def _open_preview(job: Job, info: VideoInfo, stop: Event) -> Preview:
 
 def _open_writer(job: Job, info: VideoInfo) -> VideoWriter | PictureWriter:
     assert job.out is not None
+    if job.compare is not None:
+        info = replace(info, width=2 * info.width)
     if info.still:
         return PictureWriter(job.out, info, overwrite=job.overwrite)
     sound = info.path if info.has_audio else None
-    return VideoWriter(job.out, info, audio_from=sound, crf=job.crf, overwrite=job.overwrite)
+    return VideoWriter(
+        job.out,
+        info,
+        audio_from=sound,
+        crf=job.crf,
+        codec=job.codec,
+        overwrite=job.overwrite,
+    )
 
 
 def _open_table(job: Job, info: VideoInfo, points: int) -> Table:

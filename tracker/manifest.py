@@ -46,7 +46,7 @@ def identify(job: Job) -> Identity:
     settings = [
         job.weights, options.max_faces, options.detector, options.smoothing, options.decoder,
         sorted(job.layers), job.crf, job.max_frames, job.extras.scores, str(job.extras.camera),
-        job.extras.fov, str(job.out), str(job.save),
+        job.extras.fov, str(job.out), str(job.save), str(job.style), job.compare, job.codec,
     ]  # fmt: skip
     weights = Path(job.weights)
     if weights.is_file():

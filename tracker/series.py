@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.errors import InputError
+from tracker.codec import CODECS, VIDEO_SUFFIXES
 from tracker.inputs import PICTURE_NAMES, output_names
 from tracker.job import Job, Summary, run_job
 from tracker.picture import is_picture
 from tracker.tables import TABLE_SUFFIXES
 from tracker.tracker import Tracker
-from tracker.writer import VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def plan_jobs(
         replace(
             template,
             source=path,
-            out=out / f"{name}{_suffix(path)}" if out is not None else None,
+            out=out / f"{name}{_suffix(path, template.codec)}" if out is not None else None,
             save=save / f"{name}{table}" if save is not None else None,
             faceless=True,
         )
@@ -120,8 +120,9 @@ def make_folder(folder: Path, inputs: Sequence[Path]) -> None:
         raise InputError(f"{folder} holds the input {inside.name}: choose another folder.")
 
 
-def _suffix(path: Path) -> str:
+def _suffix(path: Path, codec: str) -> str:
+    """The input's own container, if it is one for the codec; H.264's are for any player."""
     suffix = path.suffix.lower()
     if is_picture(path) or suffix in PICTURE_NAMES:
         return ".jpg" if suffix in (".jpg", ".jpeg") else ".png"
-    return suffix if suffix in VIDEO_SUFFIXES else ".mp4"
+    return suffix if suffix in CODECS["h264" if codec == "auto" else codec].suffixes else ".mp4"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.markup import Markup
 from tracker.derive import Deriver
-from tracker.draw import draw_faces
 from tracker.extras import FrameSink
+from tracker.painter import Painter
 from tracker.picture import PictureWriter
 from tracker.pipeline import WriteBehind
 from tracker.preview import Preview
@@ -28,7 +27,7 @@ class Sinks:
     Drawing and encoding have a thread of their own; windows belong to the main thread.
 
     Args:
-        markup: of the landmarks.
+        paint: draws the frames.
         layers: what to draw.
         writer: annotated video, or None.
         table: table of landmarks, or None.
@@ -40,7 +39,7 @@ class Sinks:
 
     def __init__(
         self,
-        markup: Markup,
+        paint: Painter,
         layers: frozenset[str],
         *,
         writer: VideoWriter | PictureWriter | None,
@@ -50,7 +49,7 @@ class Sinks:
         others: Sequence[FrameSink],
         derive: Deriver,
     ) -> None:
-        self._markup, self._layers = markup, layers
+        self._paint, self._layers = paint, layers
         self._writer, self._table, self._preview = writer, table, preview
         self._page = page
         self._measured = [*([table] if table is not None else []), *others]
@@ -71,14 +70,17 @@ class Sinks:
             measured = self._derive(number, timestamp, image, faces)
             for sink in self._measured:
                 sink.write(measured)
-        drawing = _Drawing(image, faces, self._markup)
+        drawing = _Drawing(image, faces, self._paint)
         if self._page is not None and measured is not None:
-            self._page.write(measured, drawing(self._layers) if self._page.watched else None)
+            # Its points are those of the picture alone.
+            picture = drawing.annotated(self._layers) if self._page.watched else None
+            self._page.write(measured, picture)
         # First: a pause of the preview must not hold it up.
         if self._video is not None and self._preview is not None:
-            self._video.put((timestamp, drawing(self._layers), ()))
+            drawn = drawing(self._layers)
+            self._video.put((timestamp, lambda: drawn))
         elif self._video is not None:
-            self._video.put((timestamp, image, faces))
+            self._video.put((timestamp, lambda: self._paint(image, faces, self._layers)))
         return self._preview is None or self._preview.show(number, drawing, latency)
 
     def cut_audio(self) -> None:
@@ -106,21 +108,30 @@ class Sinks:
         if self._video is not None:
             self._video.__exit__(kind, error, trace)
 
-    def _write_video(self, frame: tuple[float, NDArray[np.uint8], tuple[Face, ...]]) -> None:
-        timestamp, image, faces = frame
+    def _write_video(self, frame: tuple[float, Callable[[], NDArray[np.uint8]]]) -> None:
+        timestamp, draw = frame
         if self._writer is not None:
-            drawn = draw_faces(image, faces, self._markup, self._layers)
-            self._writer.write(drawn, timestamp)
+            self._writer.write(draw(), timestamp)
 
 
 class _Drawing:
     """A frame drawn with any layers, each choice once."""
 
-    def __init__(self, image: NDArray[np.uint8], faces: tuple[Face, ...], markup: Markup) -> None:
-        self._image, self._faces, self._markup = image, faces, markup
-        self._made: dict[frozenset[str], NDArray[np.uint8]] = {}
+    def __init__(self, image: NDArray[np.uint8], faces: tuple[Face, ...], paint: Painter) -> None:
+        self._image, self._faces, self._paint = image, faces, paint
+        self._made: dict[tuple[frozenset[str], bool], NDArray[np.uint8]] = {}
 
     def __call__(self, layers: frozenset[str]) -> NDArray[np.uint8]:
-        if layers not in self._made:
-            self._made[layers] = draw_faces(self._image, self._faces, self._markup, layers)
-        return self._made[layers]
+        """With the comparison, if there is one."""
+        return self._get(layers, self._paint.compare is not None)
+
+    def annotated(self, layers: frozenset[str]) -> NDArray[np.uint8]:
+        """Without it."""
+        return self._get(layers, False)
+
+    def _get(self, layers: frozenset[str], compared: bool) -> NDArray[np.uint8]:
+        key = layers, compared
+        if key not in self._made:
+            draw = self._paint if compared else self._paint.annotated
+            self._made[key] = draw(self._image, self._faces, layers)
+        return self._made[key]

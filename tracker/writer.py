@@ -1,4 +1,4 @@
-"""Write an annotated video: H.264, every frame at its real time, the sound kept."""
+"""Write an annotated video: every frame at its real time, the sound kept."""
 
 from __future__ import annotations
 
@@ -17,16 +17,10 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.audio import AudioCopy
+from tracker.codec import VIDEO_SUFFIXES, Codec, check_crf, check_encoder, choose_codec
 from tracker.output import OutputFile
 from tracker.videoinfo import CLOCK, VideoInfo
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
-# Constant rate factor of x264: 0 is lossless, 51 the worst, 18 looks like the source. Thin lines on
-# faces are what compression blurs first, so the default is on the good side of x264's own 23.
-DEFAULT_CRF = 18
-# Encoding shares the processor with the network. "veryfast" takes half the time of x264's default
-# (6.5 against 15 ms of one core per 512 x 512 frame) for the same size and 0.4 dB less.
-_PRESET = "veryfast"
 # Clocks finer than a microsecond do not fit MP4's 32-bit time scale once multiplied.
 _FINEST = Fraction(1, 1_000_000)
 _HD_LINES = 720
@@ -37,18 +31,21 @@ class VideoWriter:
 
     Frames keep their timestamps, in ticks of the source's clock, so a variable frame rate stays
     variable and 24000/1001 stays exact. Sound is copied from a file, interleaved as frames arrive.
-    Odd sizes get one column or row more, a copy of the last one: H.264's 4:2:0 colour is stored for
-    blocks of 2 x 2 pixels. The file has a temporary name until it is complete.
+    Odd sizes get one column or row more, a copy of the last one: 4:2:0 colour is stored for blocks
+    of 2 x 2 pixels. The file has a temporary name until it is complete.
 
     Args:
         path: output, one of `VIDEO_SUFFIXES`.
         info: size, rate and clock of the frames; describes the source.
         audio_from: file whose main audio stream to keep; None for a silent video.
-        crf: x264's constant rate factor, 0 (lossless) to 51.
+        crf: quality as the codec counts it (`Codec.crf_range`); None for `Codec.crf`.
+        codec: one of `tracker.codec.CODEC_NAMES`.
         overwrite: replace an existing file.
 
     Raises:
-        InputError: the output cannot be written (see `OutputFile`), or `crf` is out of range.
+        InputError: the output cannot be written (see `OutputFile`), `crf` is out of range, or there
+            is no such codec, not in this container, or no encoder for it or for pictures like
+            these.
     """
 
     def __init__(
@@ -56,12 +53,17 @@ class VideoWriter:
         path: Path,
         info: VideoInfo,
         audio_from: Path | None = None,
-        crf: int = DEFAULT_CRF,
+        crf: int | None = None,
         *,
+        codec: str = "auto",
         overwrite: bool = False,
     ) -> None:
-        if not 0 <= crf <= 51:
-            raise InputError(f"crf {crf} is out of range: use 0 (lossless) to 51, 18 looks good.")
+        chosen = None
+        suffix = Path(path).suffix.lower()
+        if suffix in VIDEO_SUFFIXES:  # other names are refused below
+            chosen = choose_codec(codec, suffix)
+            check_crf(chosen, chosen.crf if crf is None else crf)
+            check_encoder(chosen)
         self._file = OutputFile(path, VIDEO_SUFFIXES, overwrite=overwrite, source=info.path)
         self._info = info
         self._base = max(info.time_base, _FINEST) if info.time_base else CLOCK
@@ -70,24 +72,28 @@ class VideoWriter:
         self._audio: AudioCopy | None = None
         self._keep_tail = True
         self._finished = False
-        suffix = self._file.path.suffix.lower()
+        assert chosen is not None
         # The index at the front lets a browser play the file while it loads.
-        options = {} if suffix == ".mkv" else {"movflags": "+faststart"}
+        options = {} if suffix in (".mkv", ".webm") else {"movflags": "+faststart"}
         try:
             self._container = av.open(str(self._file.partial), "w", options=options)
-            self._stream = self._add_video(crf)
+            self._stream = self._add_video(chosen, chosen.crf if crf is None else crf, suffix)
             if audio_from is not None:
                 self._audio = AudioCopy(audio_from, self._container, suffix)
         except BaseException:
             self.abort()
             raise
 
-    def _add_video(self, crf: int) -> VideoStream:
+    def _add_video(self, codec: Codec, crf: int, suffix: str) -> VideoStream:
+        rate = self._info.rate or Fraction(25)
+        if codec.fastest is not None and rate > codec.fastest:
+            rate = Fraction(codec.fastest)  # a hint; the frames have times of their own
         stream = self._container.add_stream(
-            "libx264",
-            rate=self._info.rate or Fraction(25),
-            options={"crf": str(crf), "preset": _PRESET},
+            codec.encoder,
+            rate=rate,
+            options={"crf": str(crf), **codec.options},
         )
+        assert isinstance(stream, VideoStream)
         stream.width = self._info.width + self._info.width % 2
         stream.height = self._info.height + self._info.height % 2
         stream.pix_fmt = "yuv420p"
@@ -97,6 +103,15 @@ class VideoWriter:
         self._matrix = Colorspace.ITU709 if stream.height >= _HD_LINES else Colorspace.ITU601
         stream.codec_context.colorspace = self._matrix
         stream.codec_context.color_range = ColorRange.MPEG
+        if suffix in codec.tags:
+            stream.codec_context.codec_tag = codec.tags[suffix]
+        try:
+            stream.codec_context.open()
+        except (av.FFmpegError, OSError) as error:
+            raise InputError(
+                f"{self._file.path}: {codec.encoder} encodes no pictures of {stream.width}x"
+                f"{stream.height} at {float(rate):g} frames/s; use another --codec."
+            ) from error
         return stream
 
     def write(self, image: NDArray[np.uint8], timestamp: float) -> None:
