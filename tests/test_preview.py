@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,7 +29,7 @@ class Window(SimpleNamespace):
 def window(monkeypatch: pytest.MonkeyPatch) -> Window:
     state = Window(shown=[], keys=[], looks=0, visible=1.0, destroyed=False, title="")
     monkeypatch.setattr(cv2, "namedWindow", lambda *_: None)
-    monkeypatch.setattr(cv2, "resizeWindow", lambda *_: None)
+    monkeypatch.setattr(cv2, "resizeWindow", lambda _, *size: setattr(state, "size", size))
     monkeypatch.setattr(cv2, "imshow", lambda _, image: state.shown.append(image))
     monkeypatch.setattr(cv2, "waitKey", state.wait)
     monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: state.visible)
@@ -47,9 +48,19 @@ def draw(layers: frozenset[str]) -> np.ndarray:
 def test_frames_are_shown_in_opencv_order(window: Window) -> None:
     with Preview("test") as shown:
         assert shown.show(0, lambda _: IMAGE, latency=0.0444)
+        assert window.title == ""  # one frame has no rate
+        assert shown.show(1, lambda _: IMAGE, latency=0.0444)
     assert tuple(window.shown[0][0, 0]) == (50, 100, 200)
-    assert window.title == "test: 0 frames/s, 44 ms late"
+    assert re.fullmatch(r"test: \d+ frames/s, 44 ms late", window.title)
     assert window.destroyed
+    assert window.size == (64, 48)
+
+
+def test_large_pictures_fit_the_screen(window: Window) -> None:
+    for shape, size in (((2160, 3840), (1600, 900)), ((2400, 1000), (375, 900))):
+        with Preview("test") as shown:
+            assert shown.show(0, lambda _, shape=shape: np.zeros((*shape, 3), np.uint8))
+        assert window.size == size
 
 
 @pytest.mark.parametrize(
@@ -92,7 +103,7 @@ def test_d_changes_what_is_drawn_and_comes_round(window: Window) -> None:
         window.keys = list(" ddddd ")
         assert shown.show(0, draw)
         counts = [int(image[0, 0, 1]) for image in window.shown]
-        assert counts == [2, 1, 1, 4, 0, 2]  # of layers; the first is drawn once more at the end
+        assert counts == [2, 1, 1, 5, 0, 2]  # of layers; the first is drawn once more at the end
         assert shown.layers == DEFAULT_LAYERS
         window.keys = list("d")
         assert shown.show(1, draw)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +15,9 @@ from tracker.axes import draw_axes
 from tracker.crop import Region
 from tracker.engines.base import Maps
 from tracker.intrinsics import Intrinsics
+from tracker.label import draw_label
 from tracker.overlay import draw_attention, draw_boundaries
-from tracker.strokes import Colour, Window
+from tracker.strokes import Window
 from tracker.style import DrawStyle
 
 LAYERS = ("points", "curves", "boundaries", "pose", "ids", "box", "attention")
@@ -184,29 +184,3 @@ def _draw_face(
         )
     if "ids" in layers:
         draw_label(canvas, f"{face.id}", (low[0], low[1] - margin), size, colour)
-
-
-def draw_label(
-    canvas: NDArray[np.uint8],
-    text: str,
-    corner: tuple[float, float],
-    size: float,
-    colour: Colour,
-) -> None:
-    """Write a line of text with its lower left corner at `corner`, moved into the image."""
-    scale = float(np.clip(size / 300, 0.4, 2.0))  # readable from 0.4 on, a tenth of the face above
-    thickness = max(round(1.5 * scale), 1)
-    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
-    x = round(float(np.clip(corner[0], 0, max(canvas.shape[1] - width, 0))))
-    y = round(float(np.clip(corner[1], height + base, max(canvas.shape[0] - base, height))))
-    for tint, extra in (((0, 0, 0), 2 * thickness), (colour, 0)):
-        cv2.putText(
-            canvas,
-            text,
-            (x, y),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            scale,
-            tint,
-            thickness + extra,
-            cv2.LINE_AA,
-        )

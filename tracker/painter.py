@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.markup import Markup
-from tracker.draw import draw_faces, draw_label
+from tracker.draw import draw_faces
 from tracker.intrinsics import Intrinsics
+from tracker.label import draw_label
 from tracker.results import Face
 from tracker.style import WHITE, DrawStyle
 

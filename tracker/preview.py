@@ -23,10 +23,12 @@ _QUIT_KEYS = {ord("q"), 27}  # q and Escape
 # What d goes through, after what was asked for.
 _CYCLE = tuple(
     frozenset(names.split())
-    for names in ("points curves", "points", "curves", "points curves ids box", "")
+    for names in ("points curves", "points", "curves", "points curves pose ids box", "")
 )
 _PAUSED_WAIT = 30  # milliseconds between looks at the keyboard
 _TITLE_SECONDS = 0.5  # between changes of the title: readable
+# Larger pictures are shown smaller at first, so that the window fits the usual screen.
+_LARGEST = (1600, 900)
 
 # Draws the current frame with the layers given.
 Drawing = Callable[[frozenset[str]], NDArray[np.uint8]]
@@ -137,7 +139,9 @@ class Preview:
             # GUI_NORMAL: Qt's own tool bar and menu would take some of the keys.
             flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
             cv2.namedWindow(self._title, flags)
-            cv2.resizeWindow(self._title, image.shape[1], image.shape[0])
+            height, width = image.shape[:2]
+            share = min(_LARGEST[0] / width, _LARGEST[1] / height, 1.0)
+            cv2.resizeWindow(self._title, round(share * width), round(share * height))
             self._open = True
         cv2.imshow(self._title, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         return image
@@ -148,7 +152,7 @@ class Preview:
             speed = 1 / max(now - self._last, 1e-3)
             self._rate = 0.9 * self._rate + 0.1 * speed if self._rate else speed
         self._last = now
-        if now - self._titled >= _TITLE_SECONDS:
+        if self._rate and now - self._titled >= _TITLE_SECONDS:
             self._titled = now
             late = f", {1000 * latency:.0f} ms late" if latency is not None else ""
             cv2.setWindowTitle(self._title, f"{self._title}: {self._rate:.0f} frames/s{late}")
