@@ -56,3 +56,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
 def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that finds a template instead of faces: for tests of everything around it."""
     return template_onnx(tmp_path_factory.mktemp("network") / "template.onnx")
+
+
+@pytest.fixture(scope="session")
+def map_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with boundary and attention maps."""
+    return template_onnx(tmp_path_factory.mktemp("network") / "maps.onnx", maps=True)

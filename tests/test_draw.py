@@ -7,14 +7,30 @@ from scene import TEMPLATE
 from scipy.interpolate import CubicHermiteSpline
 
 from model.errors import InputError
+from model.heatmap import crop_to_heatmap, encode_boundaries
 from model.markup import MARKUPS, WFLW
-from tracker.draw import DEFAULT_LAYERS, LAYERS, DrawStyle, draw_faces, parse_layers, smooth_curve
+from tracker.crop import Region, crop_matrix, to_crop
+from tracker.draw import DEFAULT_LAYERS, LAYERS, draw_faces, parse_layers, smooth_curve, wants_maps
+from tracker.engines.base import Maps
+from tracker.label import draw_label
 from tracker.strokes import Window
+from tracker.style import DrawStyle
 
 
 def face(size: float = 150.0, x: float = 200.0, y: float = 150.0, number: int = 0):
     points = (TEMPLATE - 0.5) * size + (x, y)
-    return SimpleNamespace(id=number, landmarks=points.astype(np.float32))
+    region = Region(x, y, 1.3 * size)
+    return SimpleNamespace(
+        id=number, landmarks=points.astype(np.float32), region=region, maps=maps_of(points, region)
+    )
+
+
+def maps_of(points: NDArray[np.float64], region: Region) -> Maps:
+    inside = crop_to_heatmap(to_crop(points, crop_matrix(region, 128)))
+    return Maps(
+        encode_boundaries(inside, WFLW.curves, 32),
+        np.random.default_rng(0).uniform(0.3, 0.6, (32, 32)).astype(np.float32),
+    )
 
 
 def canvas(level: int, width: int = 400, height: int = 300) -> NDArray[np.uint8]:
@@ -124,13 +140,55 @@ def test_layers_draw_what_they_say() -> None:
     outside = (columns < low[0]) | (columns > high[0]) | (rows < low[1]) | (rows > high[1])
     assert outside.mean() > 0.9
     assert np.nonzero(changed["ids"])[0].max() < low[1]
+    # The region, and a cell of the maps around it in which they fade.
+    half = shown.region.size / 2 + shown.region.size / 32
+    rows, columns = np.nonzero(changed["attention"])
+    assert (abs(columns - shown.region.x) <= half).all()
+    assert (abs(rows - shown.region.y) <= half).all()
+    assert changed["attention"].sum() > 0.9 * shown.region.size**2
+    assert changed["boundaries"].sum() > changed["curves"].sum()
     assert changed["points"].sum() < changed["curves"].sum()
     for point in WFLW.curves[0]:  # the pupils 96 and 97 are on no curve, the contour is
         x, y = np.rint(shown.landmarks[point]).astype(int)
         assert changed["curves"][y, x]
+        assert changed["boundaries"][y, x]
     x, y = np.rint(shown.landmarks[96]).astype(int)
     assert changed["points"][y, x]
     assert DEFAULT_LAYERS.issubset(LAYERS)
+
+
+def test_maps_that_are_not_there_are_missed() -> None:
+    shown = face()
+    shown.maps = None
+    for layer in ("boundaries", "attention"):
+        assert wants_maps(frozenset({layer, "points"}))
+        with pytest.raises(InputError, match=rf"TrackerOptions\(maps=True\) to draw {layer}"):
+            draw_faces(canvas(60), [shown], WFLW, frozenset({layer}))
+    assert not wants_maps(frozenset(LAYERS) - {"boundaries", "attention"})
+
+
+@pytest.mark.parametrize("corner", [(-50.0, -50.0), (500.0, 500.0), (60.0, 40.0)])
+@pytest.mark.parametrize("text", ["7", "smoothed"])
+def test_labels_are_whole_and_readable(corner: tuple[float, float], text: str) -> None:
+    drawn = []
+    for level in (0, 255):
+        image = canvas(level, 200, 150)
+        draw_label(image, text, corner, 100.0, (255, 255, 0))
+        drawn.append(image)
+    letters = (drawn[0] != 0).any(axis=2)
+    rim = (drawn[1] != 255).any(axis=2)
+    assert letters.sum() > 20
+    # Every letter is inside its rim, and the rim inside the picture.
+    assert rim[letters].all()
+    edges = np.concatenate([letters[0], letters[-1], letters[:, 0], letters[:, -1]])
+    assert not edges.any()
+    assert (drawn[1].max(axis=2)[rim] < 60).any()
+
+
+def test_a_label_fits_a_picture_smaller_than_itself() -> None:
+    image = canvas(0, 12, 9)
+    draw_label(image, "smoothed", (0.0, 0.0), 100.0, (255, 255, 0))
+    assert image.any()
 
 
 def test_faces_have_their_own_colours() -> None:
@@ -148,7 +206,10 @@ def test_faces_have_their_own_colours() -> None:
 )
 def test_faces_may_leave_the_image(markup, x: float, y: float, size: float) -> None:
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (markup.points, 2)) * size + (x, y)
-    shown = SimpleNamespace(id=0, landmarks=points.astype(np.float32))
+    region = Region(x, y, 1.3 * size, 0.3)
+    shown = SimpleNamespace(
+        id=0, landmarks=points.astype(np.float32), region=region, maps=maps_of(TEMPLATE, region)
+    )
     image = canvas(60)
     drawn = draw_faces(image, [shown], markup, frozenset(LAYERS) - {"ids"})
     inside = ((points >= 0) & (points <= (399, 299))).all(axis=1).any()
@@ -159,5 +220,7 @@ def test_faces_may_leave_the_image(markup, x: float, y: float, size: float) -> N
 def test_names_of_layers() -> None:
     assert parse_layers("points, ids") == {"points", "ids"}
     for text in ("points,dots", "", ","):
-        with pytest.raises(InputError, match="points, curves, ids, box"):
+        with pytest.raises(
+            InputError, match="points, curves, boundaries, pose, ids, box, attention"
+        ):
             parse_layers(text)

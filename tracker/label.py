@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.strokes import Colour, Window
+from tracker.style import shrunk
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -27,7 +28,8 @@ def draw_label(
         size: of the face that it belongs to, pixels; the text follows it.
         colour: of the text.
     """
-    scale = float(np.clip(size / 300, 0.4, 2.0))  # readable from 0.4 on, a tenth of the face above
+    # Readable from 0.4 on, a tenth of the face above.
+    scale = float(np.clip(size / 300, 0.4, 2.0)) * shrunk(max(canvas.shape[:2]))
     thickness = max(round(1.5 * scale), 1)
     (width, height), base = cv2.getTextSize(text, _FONT, scale, thickness)
     rim = thickness + 1

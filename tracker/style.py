@@ -97,8 +97,13 @@ def _pixels(
 ) -> float:
     if size.pixels is not None:
         return size.pixels
-    shrunk = max(picture / _SCREEN, 1.0)
-    return size.factor * min(max(share * face, shrunk * limits[0]), shrunk * limits[1])
+    low, high = (shrunk(picture) * limit for limit in limits)
+    return size.factor * min(max(share * face, low), high)
+
+
+def shrunk(picture: float) -> float:
+    """How many times smaller the usual screen shows a picture of some long side, pixels."""
+    return max(picture / _SCREEN, 1.0)
 
 
 def parse_style(
