@@ -61,4 +61,4 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def map_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with boundary and attention maps."""
-    return template_onnx(tmp_path_factory.mktemp("network") / "maps.onnx", maps=True)
+    return template_onnx(tmp_path_factory.mktemp("network") / "maps.onnx", more=True)

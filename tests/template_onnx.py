@@ -15,7 +15,7 @@ from tracker.crop import CROP_SCALE
 SIZE = 64
 
 
-def template_onnx(path: Path, maps: bool = False) -> Path:
+def template_onnx(path: Path, more: bool = False) -> Path:
     """Write the file; with boundary and attention maps if wanted, the latter falling to the right.
 
     The maps do not depend on the picture either.
@@ -30,7 +30,7 @@ def template_onnx(path: Path, maps: bool = False) -> Path:
     ]
     outputs = [helper.make_tensor_value_info("heatmaps", TensorProto.FLOAT, ["n", 98, 16, 16])]
     constants = []
-    if maps:
+    if more:
         side = SIZE // 4
         curves = encode_boundaries(crop_to_heatmap(points), WFLW.curves, side)
         fall = np.tile(np.linspace(0.7, 0.3, side), (side, 1))
