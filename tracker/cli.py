@@ -251,7 +251,7 @@ def track(
             max_faces=max_faces,
             smoothing=smooth,
             precision=cast("Precision", precision),
-            maps=wants_maps(layers),
+            maps=wants_maps(layers) and bool(out or show or serve),
         ),
         offline_smooth=offline_smooth,
         layers=layers,
