@@ -4,12 +4,19 @@ from math import exp
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from safetensors import safe_open
+from safetensors.torch import save_file
 from scene import SceneEngine
+from small_network import exported_small
 
+from export.run import export
 from model.confidence import UNCALIBRATED, Calibration
+from model.errors import InputError
 from model.weights import load_network, save_calibrated
 from tracker.crop import Region
+from tracker.engines.onnx_file import read_onnx
 from tracker.engines.torch import model_info
 from tracker.measure import LandmarkNetwork
 
@@ -105,3 +112,29 @@ def test_a_calibrated_copy_has_the_same_weights(tmp_path: Path) -> None:
     save_calibrated(copy, str(copy), UNCALIBRATED)
     assert load_network(str(copy))[1].calibration == UNCALIBRATED
     assert [path.name for path in tmp_path.iterdir()] == [copy.name]
+
+
+def test_the_calibration_goes_into_the_exported_file(tmp_path: Path) -> None:
+    weights, without = exported_small()
+    assert read_onnx(str(without)).info.calibration is None
+    copy, file = tmp_path / "copy.safetensors", tmp_path / "copy.onnx"
+    save_calibrated(copy, str(weights), MADE)
+    export(weights=str(copy), out=file)
+    assert read_onnx(str(file)).info.calibration == MADE
+
+
+def test_a_damaged_calibration_is_named(tmp_path: Path) -> None:
+    weights, file = exported_small()
+    model = onnx.load(file)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "propnet.calibration", '{"face": [1]}'
+    onnx.save(model, tmp_path / "bad.onnx")
+    with pytest.raises(InputError, match=r"bad.onnx has a calibration without sense: export it"):
+        read_onnx(str(tmp_path / "bad.onnx"))
+    with safe_open(weights, framework="pt") as content:
+        header = {**(content.metadata() or {}), "calibration": "{"}
+        tensors = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118
+    bad = tmp_path / "bad.safetensors"
+    save_file(tensors, bad, metadata=header)
+    with pytest.raises(InputError, match=r"bad.safetensors is damaged: its header"):
+        load_network(str(bad))
