@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -58,6 +59,9 @@ def main(
     dev_views: Annotated[int, typer.Option(min=_FEWEST, help="Views to judge by.")] = 1000,
     engine: Annotated[str, typer.Option(help="torch, openvino or onnxruntime.")] = "torch",
     device: Annotated[str, typer.Option(help="For torch: auto, cpu, cuda.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the network [default: all cores].")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the views.")] = 0,
     plot: Annotated[
         Path | None, typer.Option(help="Draw reliability and ROC here (.png); replaces the file.")
@@ -71,7 +75,7 @@ def main(
     check_choice("engine", engine, ENGINES)
     check_outputs(json_file, plot)
     _check_out(out, overwrite)
-    with closing(_open(engine, weights, device)) as network:
+    with closing(_open(engine, weights, device, threads)) as network:
         info = network.info
         dev = _read(dataset, data[:1], DEFAULT_SPLITS[dataset], network)
         if out is not None:
@@ -112,10 +116,12 @@ def main(
         plot_confidence(result, plot, f"{title}: {dev_views} views of other faces ({dataset})")
 
 
-def _open(engine: str, weights: str, device: str) -> Engine:
+def _open(engine: str, weights: str, device: str, threads: int | None) -> Engine:
     if engine == "torch" and not weights.endswith(".onnx"):
+        if threads is not None:
+            torch.set_num_threads(threads)
         return open_torch_engine(weights, device, "f32")
-    return create_engine("auto" if engine == "torch" else engine, weights)
+    return create_engine("auto" if engine == "torch" else engine, weights, threads)
 
 
 def _read(dataset: str, roots: Sequence[Path], split: str, network: Engine) -> list[Sample]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from model.confidence import TOLERANCE
 from model.heatmap import decode
-from model.markup import get_markup
+from model.markup import Markup, get_markup
 from tracker.engines.base import Engine
 from train.data import Sample
 from train.views import KINDS, SHARES, View
@@ -59,21 +60,34 @@ def observe(
     """
     markup = get_markup(engine.info.markup)
     kinds: list[str] = []
-    peaks, errors = [], []
+    peaks: list[NDArray[np.float32]] = []
+    errors: list[NDArray[np.float64]] = []
     rest = iter(views)
-    while part := list(islice(rest, batch)):
-        found, heights = decode(engine(np.stack([view.crop for view in part])))
-        for view, points in zip(part, found, strict=True):
-            if view.truth is None:
-                errors.append(np.full(markup.points, np.inf))
-            else:
-                distance = np.linalg.norm(points - view.truth, axis=-1)
-                errors.append(distance / max(float(markup.normalizer(view.truth)), 1e-9))
-        peaks.append(heights)
-        kinds += [view.kind for view in part]
-        if progress is not None:
-            progress(len(part))
+    # The next views are made while the network runs: neither holds Python's lock for long.
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(_take, rest, batch)
+        while part := coming.result():
+            coming = pool.submit(_take, rest, batch)
+            found, heights = decode(engine(np.stack([view.crop for view in part])))
+            errors += [
+                _errors(points, view, markup) for view, points in zip(part, found, strict=True)
+            ]
+            peaks.append(heights)
+            kinds += [view.kind for view in part]
+            if progress is not None:
+                progress(len(part))
     return Observations(np.array(kinds), np.concatenate(peaks), np.array(errors))
+
+
+def _take(views: Iterator[View], count: int) -> list[View]:
+    return list(islice(views, count))
+
+
+def _errors(points: NDArray[np.float64], view: View, markup: Markup) -> NDArray[np.float64]:
+    if view.truth is None:
+        return np.full(markup.points, np.inf)
+    distance = np.linalg.norm(points - view.truth, axis=-1)
+    return np.asarray(distance / max(float(markup.normalizer(view.truth)), 1e-9), dtype=np.float64)
 
 
 def choose(samples: Sequence[Sample], count: int, seed: int) -> tuple[list[Sample], list[str]]:
