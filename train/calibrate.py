@@ -159,7 +159,7 @@ def _table(title: str, result: Assessment, values: dict[str, object]) -> Table:
         title=(
             f"{title}, {len(result.confidence)} views: calibration error of faces "
             f"{100 * result.face.error:.1f} %, of points {100 * result.point.error:.1f} %; "
-            f"AUC face or not {result.face_roc[2]:.4f}, found or not {result.found_roc[2]:.4f}, "
+            f"AUC face or not {result.face_roc[2]:.5f}, found or not {result.found_roc[2]:.4f}, "
             f"points {result.point_roc[2]:.4f}"
         )
     )

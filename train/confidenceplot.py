@@ -68,7 +68,7 @@ def _draw_roc(axes: Axes, result: Assessment) -> None:
         ("points right or not, all views", result.point_roc),
     )
     for name, (alarms, hits, area) in curves:
-        label = f"{name}  AUC {area:.4f}"
+        label = f"{name}  AUC {area:.5f}"
         axes.step(alarms.clip(min=_LEAST), hits, where="post", label=label)
     axes.set(
         xscale="log",
