@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 from math import exp
@@ -16,9 +17,11 @@ from model.confidence import UNCALIBRATED, Calibration
 from model.errors import InputError
 from model.weights import load_network, save_calibrated
 from tracker.crop import Region
+from tracker.engines import ModelInfo
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.torch import model_info
 from tracker.measure import LandmarkNetwork
+from tracker.tensorrt.record import ANY_GPU, EngineRecord, read_engine, write_engine
 
 MADE = Calibration(face=(-9.0, 4.0, 6.0, 2.0), point=(-5.0, 3.0, 7.0, 2.0))
 
@@ -138,3 +141,30 @@ def test_a_damaged_calibration_is_named(tmp_path: Path) -> None:
     save_file(tensors, bad, metadata=header)
     with pytest.raises(InputError, match=r"bad.safetensors is damaged: its header"):
         load_network(str(bad))
+
+
+@pytest.mark.parametrize("calibration", [None, MADE])
+def test_an_engine_s_record_keeps_the_calibration(
+    tmp_path: Path, calibration: Calibration | None
+) -> None:
+    record = EngineRecord(
+        info=ModelInfo("made", "wflw98", 64, "ab" * 32, calibration),
+        onnx_sha256="cd" * 32,
+        flavour="tensorrt_rtx",
+        version="1.0",
+        gpu=ANY_GPU,
+        precision="fp16",
+        batch=(1, 1, 8),
+        fp32_layers=(),
+        build_seconds=1.5,
+        engine_sha256=hashlib.sha256(b"engine").hexdigest(),
+    )
+    path = tmp_path / "made.engine"
+    write_engine(path, b"engine", record)
+    assert read_engine(path) == (b"engine", record)
+    # Records of before there were calibrations.
+    beside = tmp_path / "made.engine.json"
+    values = json.loads(beside.read_text())
+    del values["info"]["calibration"]
+    beside.write_text(json.dumps(values))
+    assert read_engine(path)[1].info.calibration is None
