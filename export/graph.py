@@ -15,7 +15,15 @@ from torch import Tensor, nn
 
 from model.propnet import PropNet
 from model.weights import Metadata
-from tracker.engines.onnx_file import ATTENTION, BOUNDARIES, FORMAT, INPUT, OUTPUT, PREFIX
+from tracker.engines.onnx_file import (
+    ATTENTION,
+    BOUNDARIES,
+    CALIBRATION,
+    FORMAT,
+    INPUT,
+    OUTPUT,
+    PREFIX,
+)
 
 # The operator set whose Resize, Pad and BatchNormalization every engine in use here reads.
 _OPSET = 20
@@ -77,6 +85,8 @@ def build_graph(network: PropNet, metadata: Metadata, input_size: int) -> onnx.M
         "weights_sha256": metadata.sha256,
         "notes": metadata.notes,
     }
+    if metadata.calibration is not None:
+        values[CALIBRATION] = metadata.calibration.to_json()
     helper.set_model_props(model, {PREFIX + key: value for key, value in values.items()})
     onnx.checker.check_model(model, full_check=True)
     return model

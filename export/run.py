@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +21,8 @@ from model.errors import InputError, run_command
 from model.files import replacing
 from model.propnet import PropNet
 from model.weights import Metadata, load_network
-from tracker.engines import ModelInfo
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
-from tracker.engines.torch import TorchEngine
+from tracker.engines.torch import TorchEngine, model_info
 from tracker.tensorrt.faces import portrait_crops
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -102,7 +102,7 @@ def _export_onnx(
         InputError: its landmarks are not torch's, or it cannot be written.
     """
     size = crops.shape[1]
-    info = ModelInfo(metadata.name, metadata.config.markup, size, metadata.sha256)
+    info = replace(model_info(metadata), input_size=size)
     with console.status(f"exporting {metadata.name} at {size} pixels"):
         graph = build_graph(network, metadata, size)
     with replacing(file) as partial:

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from model.confidence import Calibration
 from model.config import PropNetConfig
 from model.errors import InputError
 from model.files import replacing, sha256
@@ -30,6 +31,7 @@ class Metadata:
         input_size: side of the crops it was trained on last, pixels.
         notes: free text: recipe, data, score.
         sha256: SHA-256 of the file, hexadecimal; empty before it is written.
+        calibration: what the heights of its peaks mean; None before `python -m train.calibrate`.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Metadata:
     input_size: int
     notes: str = ""
     sha256: str = ""
+    calibration: Calibration | None = None
 
 
 def save_network(
@@ -67,6 +70,27 @@ def save_network(
         "input_size": str(metadata.input_size),
         "notes": metadata.notes,
     }
+    if metadata.calibration is not None:
+        text["calibration"] = metadata.calibration.to_json()
+    _write(path, tensors, text)
+
+
+def save_calibrated(path: Path, name: str, calibration: Calibration) -> None:
+    """Copy a weights file and put a calibration into the copy; the weights stay as they are.
+
+    Args:
+        path: the .safetensors file to write; may be the one that is read.
+        name: a shipped name or the path of a .safetensors file.
+        calibration: replaces the one that the file may have.
+
+    Raises:
+        InputError: not such a file, or the copy cannot be written.
+    """
+    tensors, text = _read(find_weights(name, ".safetensors"))
+    _write(path, tensors, {**text, "calibration": calibration.to_json()})
+
+
+def _write(path: Path, tensors: dict[str, Tensor], text: dict[str, str]) -> None:
     try:
         with replacing(path) as partial:
             save_file(tensors, partial, metadata=text)
@@ -74,6 +98,19 @@ def save_network(
             partial.chmod(0o644)
     except SafetensorError as error:  # how the library reports a full disk
         raise InputError(f"cannot write {path}: {error}.") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        detail = " ".join(str(error).split()).rstrip(".")
+        raise InputError(f"{path} is damaged or not a safetensors file: {detail}.") from error
+    if text.get("format") != _FORMAT:
+        raise InputError(f"{path} holds no PropNet weights (format {text.get('format')!r}).")
+    return tensors, text
 
 
 def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:
@@ -97,15 +134,7 @@ def load_network(name: str) -> tuple[PropNet, Metadata]:
         InputError: not found, damaged, not a PropNet file, or weights that do not fit.
     """
     path = find_weights(name, ".safetensors")
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        detail = " ".join(str(error).split()).rstrip(".")
-        raise InputError(f"{path} is damaged or not a safetensors file: {detail}.") from error
-    if text.get("format") != _FORMAT:
-        raise InputError(f"{path} holds no PropNet weights (format {text.get('format')!r}).")
+    tensors, text = _read(path)
     metadata = _read_metadata(text, path)
     network = PropNet(metadata.config)
     expected = {
@@ -125,6 +154,7 @@ def load_network(name: str) -> tuple[PropNet, Metadata]:
 
 def _read_metadata(text: dict[str, str], path: Path) -> Metadata:
     """What the header of a weights file says."""
+    calibration = text.get("calibration")
     try:
         return Metadata(
             name=text["name"],
@@ -132,6 +162,7 @@ def _read_metadata(text: dict[str, str], path: Path) -> Metadata:
             input_size=int(text["input_size"]),
             notes=text.get("notes", ""),
             sha256=sha256(path),
+            calibration=Calibration.from_json(calibration) if calibration is not None else None,
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error

@@ -5,7 +5,7 @@ import pytest
 
 from model.markup import WFLW
 from tracker.crop import Region, region_from_landmarks
-from tracker.measure import Measurement, confidence
+from tracker.measure import Measurement
 from tracker.smooth import SMOOTHING, FaceFilter, parts
 from tracker.track import Track, plausible
 
@@ -24,11 +24,6 @@ def seen(shift: float = 0.0, sure: float = 0.9) -> Measurement:
         next_region=region_from_landmarks(points, 0.1),
         look=LOOK,
     )
-
-
-def test_confidence_is_the_mean_peak_within_bounds() -> None:
-    assert confidence(np.array([0.5, 1.5, -0.2, 0.6])) == pytest.approx((0.5 + 1 + 0 + 0.6) / 4)
-    assert confidence(np.zeros((3, 98))).shape == (3,)
 
 
 def smoother(name: str = "stable") -> FaceFilter:

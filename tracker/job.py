@@ -237,7 +237,7 @@ def run_job(
             dropped=live.dropped if live else 0,
             lost=lost,
             ended=not wanted,
-            notes=tuple(preview.notes) if preview else (),
+            notes=(*_notes(tracker), *(preview.notes if preview else ())),
         )
 
 
@@ -255,6 +255,12 @@ def _follow(
     ahead = stack.enter_context(ReadAhead(first))
     tell = (lambda count: on_frame(count, None)) if on_frame is not None else (lambda count: None)
     return follow_twice(ahead, frames, tracker, job.max_frames, tell)
+
+
+def _notes(tracker: Tracker) -> tuple[str, ...]:
+    if tracker.engine.info.calibration is not None:
+        return ()
+    return ("confidences are no probabilities: these weights are uncalibrated",)
 
 
 def _nothing() -> None:

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from model.confidence import UNCALIBRATED
 from model.errors import InputError
 from model.heatmap import Decoder, decode
 from model.markup import MARKUPS
@@ -24,8 +25,8 @@ class Measurement:
 
     Attributes:
         landmarks: [K, 2], float64, image pixels.
-        scores: [K], float32 in 0..1, heatmap peaks.
-        confidence: 0..1.
+        scores: [K], float32 in 0..1, how likely each point is right; see `model.confidence`.
+        confidence: 0..1, how likely it is a face whose landmarks were found.
         region: what the network looked at.
         next_region: the region around the landmarks, turned by the eye line: where to look next.
         look: [432], float32, what the region looks like; see `tracker.look.face_look`.
@@ -39,18 +40,6 @@ class Measurement:
     next_region: Region
     look: NDArray[np.float32]
     maps: Maps | None = None
-
-
-def confidence(peaks: NDArray[np.floating]) -> NDArray[np.float64]:
-    """How sure the network is that it sees a face: the mean of its heatmap peaks.
-
-    Args:
-        peaks: [..., K], as decoded.
-
-    Returns:
-        [...], 0..1.
-    """
-    return np.asarray(np.clip(peaks, 0, 1).mean(axis=-1), dtype=np.float64)
 
 
 class LandmarkNetwork:
@@ -81,6 +70,7 @@ class LandmarkNetwork:
         self._maps = maps
         self._engine = engine
         self._markup = MARKUPS[engine.info.markup]
+        self._calibration = engine.info.calibration or UNCALIBRATED
         self._decoder = decoder
         self._stopwatch = stopwatch or Stopwatch()
 
@@ -130,8 +120,8 @@ class LandmarkNetwork:
     ) -> Measurement:
         return Measurement(
             landmarks=landmarks,
-            scores=np.clip(peaks, 0, 1),
-            confidence=float(confidence(peaks)),
+            scores=self._calibration.point_scores(peaks),
+            confidence=float(self._calibration.face_confidence(peaks)),
             region=region,
             next_region=region_from_landmarks(landmarks, self._markup.roll(landmarks)),
             look=face_look(crop),

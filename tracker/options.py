@@ -22,7 +22,8 @@ class TrackerOptions:
         min_detection: score under which detections are ignored, 0..1.
         detect_interval: while fewer faces than `max_faces` are followed, look for new ones this
             often, seconds. With none in sight every frame is searched: there is time then.
-        start_confidence: a face is followed from this confidence on, 0..1.
+        start_confidence: a face is followed from this confidence on, 0..1; a probability if the
+            weights are calibrated, see `model.confidence`.
         stop_confidence: and counts as lost under this one, 0..start_confidence.
         max_lost: a face that was not seen for this long, seconds, is forgotten; until then it gets
             its id back when it is found again.
@@ -47,10 +48,11 @@ class TrackerOptions:
     # Half of the half second in which a face that comes back shall be found again; at 30 frames/s
     # the detector then adds less than 1 ms to the average frame.
     detect_interval: float = 0.25
-    # Shipped propnet-s: dev faces score 0.62 or more (1st percentile), wild ones 0.52 (5th), faces
-    # whose lower half is covered 0.45 (5th); pieces of background 0.42 at most (99th).
-    start_confidence: float = 0.48
-    stop_confidence: float = 0.4
+    # More likely a face than not.
+    start_confidence: float = 0.5
+    # What was a face in the frame before is one still, with odds of ten to one before it is looked
+    # at; calibrations are fitted at even odds.
+    stop_confidence: float = 0.1
     # A second behind somebody's back and a second to be found again.
     max_lost: float = 2.0
     # A hand that passes. Longer, and the last region is stale; the detector knows better.

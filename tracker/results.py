@@ -20,8 +20,9 @@ class Face:
         landmarks: [K, 2], float32, smoothed; image pixels, (0, 0) is the centre of the top left
             pixel. May lie outside the image.
         raw: [K, 2], float32, the same without smoothing.
-        scores: [K], float32 in 0..1, the heatmap peak of every landmark.
-        confidence: 0..1, how sure the tracker is that this is a face.
+        scores: [K], float32 in 0..1, for every landmark how likely it is where it belongs: within a
+            tenth of the eye distance. Of `raw`; see `model.confidence`.
+        confidence: 0..1, how likely this is a face whose landmarks were found.
         region: the square of the image that the network read for these landmarks.
         maps: what the network saw in the region, if `TrackerOptions.maps` asks for it.
     """

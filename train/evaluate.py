@@ -87,11 +87,11 @@ def main(
     ] = None,
 ) -> None:
     """Print NME, failure rate and AUC of a network on a dataset."""
-    _check("dataset", dataset, tuple(SPLITS))
-    _check("box", box, BOXES)
-    _check("engine", engine, ENGINES)
-    _check("decoder", decoder, DECODERS)
-    _check_outputs(json_file, plot)
+    check_choice("dataset", dataset, tuple(SPLITS))
+    check_choice("box", box, BOXES)
+    check_choice("engine", engine, ENGINES)
+    check_choice("decoder", decoder, DECODERS)
+    check_outputs(json_file, plot)
     split = split or DEFAULT_SPLITS[dataset]
     samples = read_dataset(dataset, data, split, one_based=not zero_based)
     if names is not None:
@@ -186,15 +186,28 @@ def _open(engine: str, weights: str, device: str) -> Engine:
     return create_engine(engine, weights)
 
 
-def _check(option: str, value: str, allowed: tuple[str, ...]) -> None:
+def check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Check that an option has one of the values that it can have.
+
+    Raises:
+        InputError: it has not.
+    """
     if value not in allowed:
         raise InputError(f"--{option} is {value!r}; choose one of {', '.join(allowed)}.")
 
 
-def _check_outputs(json_file: Path | None, plot: Path | None) -> None:
-    """Find out that a result cannot be written before it is computed."""
+def check_outputs(json_file: Path | None, plot: Path | None) -> None:
+    """Find out that a result cannot be written before it is computed.
+
+    Args:
+        json_file: the figures, if wanted.
+        plot: the picture, if wanted.
+
+    Raises:
+        InputError: one of them cannot be written, or the picture does not end in .png.
+    """
     if plot is not None and plot.suffix.lower() != ".png":
-        raise InputError(f"--plot {plot}: the curve is written as .png; choose such a name.")
+        raise InputError(f"--plot {plot}: pictures are written as .png; choose such a name.")
     for path in (json_file, plot):
         if path is None:
             continue

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from model.confidence import Calibration
+
 Precision = Literal["auto", "f32", "f16", "bf16"]
 
 
@@ -20,12 +22,14 @@ class ModelInfo:
         markup: a key of `model.markup.MARKUPS`, for example "wflw98".
         input_size: side S of the square crop the network reads, pixels.
         weights_sha256: SHA-256 of the trained weights the file was exported from, hexadecimal.
+        calibration: what the heights of its peaks mean; None if that was never fitted.
     """
 
     name: str
     markup: str
     input_size: int
     weights_sha256: str
+    calibration: Calibration | None = None
 
 
 class Engine(Protocol):

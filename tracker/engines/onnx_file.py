@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.confidence import Calibration
 from model.errors import InputError
 from model.heatmap import STRIDE
 from model.markup import MARKUPS
@@ -20,6 +21,8 @@ INPUT, OUTPUT = "image", "heatmaps"
 BOUNDARIES, ATTENTION = "boundaries", "attention"  # see `tracker.engines.base.Maps`
 FORMAT = "1"
 PREFIX = "propnet."
+# Optional: see `model.confidence`.
+CALIBRATION = "calibration"
 _KEYS = ("format", "name", "markup", "input_size", "weights_sha256")
 
 
@@ -116,7 +119,23 @@ def _info(model: onnx.ModelProto, path: Path) -> ModelInfo:
     side = size // STRIDE
     _check_shape(model.graph.input, INPUT, (3, size, size), path)
     _check_shape(model.graph.output, OUTPUT, (points, side, side), path)
-    return ModelInfo(values["name"], values["markup"], size, values["weights_sha256"])
+    return ModelInfo(
+        values["name"],
+        values["markup"],
+        size,
+        values["weights_sha256"],
+        _calibration(entries.get(PREFIX + CALIBRATION), path),
+    )
+
+
+def _calibration(text: str | None, path: Path) -> Calibration | None:
+    """The calibration in the metadata, if there is one."""
+    if text is None:
+        return None
+    try:
+        return Calibration.from_json(text)
+    except ValueError as error:
+        raise InputError(f"{path} has a calibration without sense: export it again.") from error
 
 
 def _check_shape(values: object, name: str, expected: tuple[int, ...], path: Path) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from model.errors import InputError
 from model.propnet import PropNet
-from model.weights import load_network
+from model.weights import Metadata, load_network
 from tracker.engines.base import Maps, ModelInfo, Precision, normalize
 
 # Batches up to this size get a CUDA graph each. Larger ones keep the GPU busy for longer than the
@@ -217,10 +217,17 @@ def open_torch_engine(
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.contiguous(memory_format=torch.channels_last)
-    return TorchEngine(
-        network,
-        ModelInfo(metadata.name, metadata.config.markup, metadata.input_size, metadata.sha256),
-        precision,
+    return TorchEngine(network, model_info(metadata), precision)
+
+
+def model_info(metadata: Metadata) -> ModelInfo:
+    """What an engine says about trained weights."""
+    return ModelInfo(
+        metadata.name,
+        metadata.config.markup,
+        metadata.input_size,
+        metadata.sha256,
+        metadata.calibration,
     )
 
 

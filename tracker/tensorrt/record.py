@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from model.confidence import Calibration
 from model.errors import InputError
 from model.files import replacing
 from model.markup import MARKUPS
@@ -154,7 +155,7 @@ def foreign(record: EngineRecord, flavour: Flavour, gpu: Gpu) -> str | None:
 def _from_json(values: dict[str, Any]) -> EngineRecord:
     if set(values) != {field.name for field in fields(EngineRecord)}:
         raise KeyError("fields")
-    info = ModelInfo(**values["info"])
+    info = _info(values["info"])
     minimum, optimum, maximum = (int(n) for n in values["batch"])
     # What the tracker computes with; everything else is only compared.
     if info.markup not in MARKUPS or info.input_size < 1 or not 1 <= minimum <= maximum:
@@ -166,3 +167,9 @@ def _from_json(values: dict[str, Any]) -> EngineRecord:
         "fp32_layers": tuple(values["fp32_layers"]),
     }
     return EngineRecord(**{**values, **rest})
+
+
+def _info(values: dict[str, Any]) -> ModelInfo:
+    found = values.get("calibration")
+    calibration = Calibration.from_dict(found) if found is not None else None
+    return ModelInfo(**{**values, "calibration": calibration})
