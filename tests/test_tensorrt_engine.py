@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 from fake_gpu import CudaError, Gpu, fake_driver, fake_library, fake_tensorrt
@@ -20,6 +21,7 @@ from tracker.engines import ModelInfo, create_engine
 from tracker.engines.tensorrt import TensorRtEngine
 from tracker.tensorrt import cuda
 from tracker.tensorrt.choice import choose_flavour, usable
+from tracker.tensorrt.decoding import with_decoder
 from tracker.tensorrt.flavour import Flavour, load_flavour, supports
 from tracker.tensorrt.record import ANY_GPU, EngineRecord, record_path, write_engine
 
@@ -48,11 +50,15 @@ class Machine:
 def machine(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Machine]:
-    session = ort.InferenceSession(str(tiny_onnx(tmp_path / "tiny.onnx")))
+    decoded = with_decoder(onnx.load(tiny_onnx(tmp_path / "tiny.onnx")))
+    session = ort.InferenceSession(decoded.SerializeToString())
+    names = [output.name for output in session.get_outputs()]
+
+    def compute(pixels: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(names, session.run(names, {"pixels": pixels}), strict=True))
+
     gpu, rtx = Gpu(), request.param == "tensorrt_rtx"
-    module = fake_tensorrt(
-        gpu, lambda x: session.run(None, {"image": x})[0], SIZE, POINTS, MAXIMUM, rtx=rtx
-    )
+    module = fake_tensorrt(gpu, compute, SIZE, POINTS, MAXIMUM, rtx=rtx)
     flavour = Flavour(request.param, "12.3.4", module)
     driver = ModuleType("pycuda.driver")
     driver.__dict__.update(vars(fake_driver(gpu)))
@@ -192,10 +198,10 @@ def test_engine_files_that_do_not_fit(machine: Machine) -> None:
     machine.write()
     record_path(path).write_text("{")
     fails("engine.json is damaged", str(path))
-    record_path(path).write_text(json.dumps({"format": "1", **asdict(machine.record), "batch": 3}))
+    record_path(path).write_text(json.dumps({"format": "2", **asdict(machine.record), "batch": 3}))
     fails("engine.json is damaged", str(path))
     record_path(path).write_text(json.dumps({"format": "7"}))
-    fails("another format than 1", str(path))
+    fails("another format than 2", str(path))
     record_path(path).unlink()
     fails("no net.engine.json beside it", str(path))
     path.unlink()
@@ -316,13 +322,13 @@ _CLASSES = ("ILogger", "Runtime", "ICudaEngine", "IExecutionContext")
 )
 def test_the_real_bindings_have_every_name(name: str, rtx: bool) -> None:
     real = pytest.importorskip(name)
-    fake = fake_tensorrt(Gpu(), lambda x: x, SIZE, POINTS, MAXIMUM, rtx=rtx)
+    fake = fake_tensorrt(Gpu(), lambda x: {}, SIZE, POINTS, MAXIMUM, rtx=rtx)
     for kind in (*_CLASSES, *(("IRuntimeConfig",) if rtx else ())):
         ours = {n for n in vars(getattr(fake, kind)) if not n.startswith("_")}
         assert ours, kind
         missing = {n for n in ours if not hasattr(getattr(real, kind), n)}
         assert not missing, (kind, missing)
-    assert real.DataType.FLOAT is not None
+    assert real.DataType.FLOAT != real.DataType.UINT8
     assert real.ILogger.Severity.INTERNAL_ERROR is not None
     assert not rtx or real.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE is not None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from model.heatmap import Decoder, decode
 from model.markup import MARKUPS
 from tracker.crop import Region, crop_image, crop_matrix, from_crop, region_from_landmarks
 from tracker.engines import Engine
+from tracker.engines.base import PointEngine, Points
 from tracker.look import face_look
 from tracker.stopwatch import Stopwatch
 
@@ -75,31 +77,70 @@ class LandmarkNetwork:
         Returns:
             One measurement per region.
         """
+        return self.start(image, regions)()
+
+    def start(
+        self, image: NDArray[np.uint8], regions: list[Region]
+    ) -> Callable[[], list[Measurement]]:
+        """Begin to look, as far as the engine works by itself; on a processor, only cut the crops.
+
+        Args:
+            image: [H, W, 3], uint8, RGB.
+            regions: where to look.
+
+        Returns:
+            Gives one measurement per region. To be called at most once, and before the next look.
+        """
         if not regions:
-            return []
+            return list
         size = self._engine.info.input_size
         with self._stopwatch("crop"):
             crops = np.stack([crop_image(image, region, size) for region in regions])
-        with self._stopwatch("engine"):
-            heatmaps = self._engine(crops)
+        decoded = self._decoded(crops)
         with self._stopwatch("decode"):
-            points, peaks = decode(heatmaps, self._decoder)
-            found = [
-                self._measurement(
-                    from_crop(crop_points, crop_matrix(region, size)), scores, region, crop
-                )
-                for crop_points, scores, region, crop in zip(
-                    points, peaks, regions, crops, strict=True
-                )
-            ]
-        return found
+            looks = [face_look(crop) for crop in crops]
+
+        def finish() -> list[Measurement]:
+            points, peaks = decoded()
+            with self._stopwatch("decode"):
+                return [
+                    self._measurement(
+                        from_crop(crop_points, crop_matrix(region, size)), scores, region, look
+                    )
+                    for crop_points, scores, region, look in zip(
+                        points, peaks, regions, looks, strict=True
+                    )
+                ]
+
+        return finish
+
+    def _decoded(self, crops: NDArray[np.uint8]) -> Callable[[], Points]:
+        """Points and peaks of crops; a GPU begins with them at once."""
+        engine = self._engine
+        if isinstance(engine, PointEngine):
+            with self._stopwatch("engine"):
+                wait = engine.start(crops, self._decoder)
+
+            def arrived() -> Points:
+                with self._stopwatch("engine"):
+                    return wait()
+
+            return arrived
+
+        def computed() -> Points:
+            with self._stopwatch("engine"):
+                heatmaps = engine(crops)
+            with self._stopwatch("decode"):
+                return decode(heatmaps, self._decoder)
+
+        return computed
 
     def _measurement(
         self,
         landmarks: NDArray[np.float64],
         peaks: NDArray[np.float32],
         region: Region,
-        crop: NDArray[np.uint8],
+        look: NDArray[np.float32],
     ) -> Measurement:
         return Measurement(
             landmarks=landmarks,
@@ -107,5 +148,5 @@ class LandmarkNetwork:
             confidence=float(confidence(peaks)),
             region=region,
             next_region=region_from_landmarks(landmarks, self._markup.roll(landmarks)),
-            look=face_look(crop),
+            look=look,
         )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.heatmap import Decoder
+
 Precision = Literal["auto", "f32", "f16", "bf16"]
+# What `model.heatmap.decode` gives: points [N, K, 2] in crop pixels, and peaks [N, K].
+Points = tuple[NDArray[np.float64], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,24 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release the network; calling the engine afterwards is an error."""
+        ...
+
+
+@runtime_checkable
+class PointEngine(Engine, Protocol):
+    """An engine that decodes where it computes, while the processor does something else."""
+
+    def start(self, crops: NDArray[np.uint8], decoder: Decoder) -> Callable[[], Points]:
+        """Put crops on their way to the network and its decoder.
+
+        Args:
+            crops: [N, S, S, 3], RGB, any N >= 0.
+            decoder: as for `model.heatmap.decode`.
+
+        Returns:
+            Waits for the points and peaks and gives them. To be called at most once, and before
+            the engine is used again.
+        """
         ...
 
 

@@ -6,7 +6,9 @@ The tracker itself needs no torch: only this file imports it.
 from __future__ import annotations
 
 import copy
-from typing import Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,22 +16,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.errors import InputError
+from model.heatmap import Decoder
 from model.propnet import PropNet
 from model.weights import load_network
-from tracker.engines.base import ModelInfo, Precision, normalize
+from tracker.engines.base import ModelInfo, Points, Precision, normalize
+from tracker.engines.torch_decode import decode_maps
+from tracker.engines.torch_graph import Recording, download, upload
 
 # Batches up to this size get a CUDA graph each. Larger ones keep the GPU busy for longer than the
 # launches take.
 _GRAPHED = 8
-# torch's own recipe for recording: libraries set themselves up in the first runs.
-_WARM_UP = 3
 
 
 class TorchEngine:
     """Runs a network in memory on the device where it lies.
 
     On a CPU in float32. On a GPU in float32 without TF32, or in float16 with a CUDA graph for each
-    small batch size; crops are normalised there.
+    small batch size; crops are normalised and heatmaps decoded there.
 
     The network may be in training: it is put into evaluation mode for each call and back. In
     float16 a copy is run, made here.
@@ -38,17 +41,22 @@ class TorchEngine:
         network: the network.
         info: what it is; `input_size` is the crop side that the callers will use.
         precision: "f32" or "f16".
+        graphs: False runs without CUDA graphs, to see what they win.
     """
 
     def __init__(
-        self, network: PropNet, info: ModelInfo, precision: Literal["f32", "f16"] = "f32"
+        self,
+        network: PropNet,
+        info: ModelInfo,
+        precision: Literal["f32", "f16"] = "f32",
+        graphs: bool = True,
     ) -> None:
         self.info = info
         self._half = precision == "f16"
         self._network: PropNet | None = half_network(network) if self._half else network
         self._device = next(network.parameters()).device
-        self._graphs: dict[int, _Graph] = {}
-        self._records = self._half and self._device.type == "cuda"
+        self._graphs: dict[tuple[int, Decoder | None], Recording] = {}
+        self._records = graphs and self._half and self._device.type == "cuda"
         self.description = (
             f"PyTorch {torch.__version__}, {_describe(self._device)}, "
             f"{'fp16' if self._half else 'fp32'}{', CUDA graph' if self._records else ''}"
@@ -66,67 +74,78 @@ class TorchEngine:
         Raises:
             RuntimeError: the engine was closed.
         """
-        if self._network is None:
-            raise RuntimeError("this engine was closed")
-        training = self._network.training
-        self._network.eval()
-        try:
-            # TF32 would be fp16's precision under fp32's name.
-            with (
-                torch.inference_mode(),
-                torch.backends.cudnn.flags(enabled=True, benchmark=self._records, allow_tf32=False),
-            ):
-                maps = self._run(self._network, crops)
-                return np.ascontiguousarray(maps.float().cpu().numpy())
-        finally:
-            self._network.train(training)
+        return self._begin(crops, None)()
+
+    def start(self, crops: NDArray[np.uint8], decoder: Decoder) -> Callable[[], Points]:
+        """Put crops on their way; see `tracker.engines.base.PointEngine`.
+
+        On a CPU nothing happens before the points are fetched.
+
+        Raises:
+            RuntimeError: the engine was closed.
+        """
+        finish = self._begin(crops, decoder)
+
+        def points() -> Points:
+            found = finish()
+            return np.ascontiguousarray(found[..., :2]), found[..., 2].astype(np.float32)
+
+        return points
 
     def close(self) -> None:
         """Let go of the network."""
         self._network = None
         self._graphs.clear()
 
-    def _run(self, network: PropNet, crops: NDArray[np.uint8]) -> Tensor:
+    def _begin(
+        self, crops: NDArray[np.uint8], decoder: Decoder | None
+    ) -> Callable[[], NDArray[Any]]:
+        """Begin on a GPU; returns what waits for the heatmaps, or with a decoder the points."""
+        network = self._network
+        if network is None:
+            raise RuntimeError("this engine was closed")
+
+        def work(pixels: Tensor) -> Tensor:
+            return self._found(network, normalize_pixels(pixels), decoder)
+
         if self._device.type == "cpu":
-            planes = torch.from_numpy(normalize(crops))
-            return network.landmarks(self._laid_out(planes))
-        # A quarter of the bytes go to the GPU before they are normalised.
-        pixels = torch.from_numpy(np.ascontiguousarray(crops)).to(self._device)
-        if not self._records or not 0 < len(crops) <= _GRAPHED:
-            return network.landmarks(self._laid_out(normalize_pixels(pixels)))
-        if len(crops) not in self._graphs:
-            self._graphs[len(crops)] = _Graph(self, network, pixels)
-        return self._graphs[len(crops)](pixels)
 
-    def _laid_out(self, planes: Tensor) -> Tensor:
+            def compute() -> NDArray[Any]:
+                with self._inference(network):
+                    planes = torch.from_numpy(normalize(crops))
+                    return np.ascontiguousarray(self._found(network, planes, decoder).numpy())
+
+            return compute
+        with self._inference(network):
+            # A quarter of the bytes go to the GPU before they are normalised.
+            pixels = upload(crops, self._device)
+            if not self._records or not 0 < len(crops) <= _GRAPHED:
+                return download(work(pixels))
+            key = len(crops), decoder
+            if key not in self._graphs:
+                self._graphs[key] = Recording(work, pixels)
+            return download(self._graphs[key](pixels))
+
+    def _found(self, network: PropNet, planes: Tensor, decoder: Decoder | None) -> Tensor:
+        """From normalised crops to 32-bit heatmaps, or decoded."""
         planes = planes.half() if self._half else planes
-        return planes.contiguous(memory_format=torch.channels_last)
+        maps = network.landmarks(planes.contiguous(memory_format=torch.channels_last)).float()
+        return maps if decoder is None else decode_maps(maps, decoder)
 
-
-class _Graph:
-    """The network recorded for one batch size: a single launch instead of hundreds."""
-
-    def __init__(self, engine: TorchEngine, network: PropNet, pixels: Tensor) -> None:
-        self._input = pixels.clone()
-
-        def run() -> Tensor:
-            return network.landmarks(engine._laid_out(normalize_pixels(self._input)))
-
-        side_stream = torch.cuda.Stream(pixels.device)
-        side_stream.wait_stream(torch.cuda.current_stream(pixels.device))
-        with torch.cuda.stream(side_stream):
-            for _ in range(_WARM_UP):
-                run()
-        torch.cuda.current_stream(pixels.device).wait_stream(side_stream)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._output = run()
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """Heatmaps of the pixels; overwritten by the next call."""
-        self._input.copy_(pixels)
-        self._graph.replay()
-        return self._output
+    @contextmanager
+    def _inference(self, network: PropNet) -> Iterator[None]:
+        """Evaluation without gradients; afterwards the network is as it was."""
+        training = network.training
+        network.eval()
+        try:
+            # TF32 would be fp16's precision under fp32's name.
+            with (
+                torch.inference_mode(),
+                torch.backends.cudnn.flags(enabled=True, benchmark=self._records, allow_tf32=False),
+            ):
+                yield
+        finally:
+            network.train(training)
 
 
 def normalize_pixels(pixels: Tensor) -> Tensor:
@@ -154,7 +173,7 @@ def half_network(network: PropNet) -> PropNet:
 
 
 def open_torch_engine(
-    weights: str, device: str = "auto", precision: Precision = "f32"
+    weights: str, device: str = "auto", precision: Precision = "f32", graphs: bool = True
 ) -> TorchEngine:
     """Load trained weights into an engine.
 
@@ -162,6 +181,7 @@ def open_torch_engine(
         weights: a shipped name or the path of a .safetensors file.
         device: "auto" (a GPU if torch sees one), "cpu", "cuda" or "cuda:1".
         precision: "f32", "f16" (on a GPU), or "auto": f16 on a GPU, f32 on a CPU.
+        graphs: as for `TorchEngine`.
 
     Returns:
         The engine.
@@ -192,6 +212,7 @@ def open_torch_engine(
         network,
         ModelInfo(metadata.name, metadata.config.markup, metadata.input_size, metadata.sha256),
         precision,
+        graphs,
     )
 
 

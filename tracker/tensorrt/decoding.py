@@ -7,6 +7,8 @@ take the sub-pixel step, and even the index of the maximum, which may be beyond 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -51,7 +53,7 @@ def with_decoder(model: onnx.ModelProto) -> onnx.ModelProto:
     graph.input.append(helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, pixels))
     shapes = {
         OUTPUT: (count, points, side, side),
-        **{name: (count, points, 2) for name in POINTS.values()},
+        **dict.fromkeys(POINTS.values(), (count, points, 2)),
         PEAKS: (count, points),
     }
     graph.output.extend(
@@ -79,7 +81,7 @@ class _Operators:
         self._prefix = prefix
 
     def __call__(
-        self, kind: str, *inputs: str | float, output: str | None = None, **attributes: object
+        self, kind: str, *inputs: str | float, output: str | None = None, **attributes: Any
     ) -> str:
         """Add an operator; numbers among its inputs become 32-bit constants.
 
