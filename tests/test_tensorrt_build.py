@@ -24,6 +24,7 @@ from tracker.engines.onnx_file import read_onnx
 from tracker.tensorrt import store
 from tracker.tensorrt.builder import Batch, build_engine, make_logger, parse_network
 from tracker.tensorrt.cuda import Gpu
+from tracker.tensorrt.decoding import with_decoder
 from tracker.tensorrt.flavour import Flavour, load_flavour
 from tracker.tensorrt.half import to_half
 from tracker.tensorrt.record import ANY_GPU, foreign, read_engine, record_path
@@ -65,24 +66,36 @@ def exported(name: str) -> onnx.ModelProto:
 def test_an_fp16_engine_of_each_model(name: str, flavour: Flavour) -> None:
     model = exported(name)
     size = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
-    half = to_half(model)
+    half = with_decoder(to_half(model))
     log = make_logger(trt)
     definition = parse_network(flavour, trt.Builder(log), half.SerializeToString(), log)
-    assert (definition.num_inputs, definition.num_outputs) == (1, 1)
-    image, heatmaps = definition.get_input(0), definition.get_output(0)
-    assert (image.name, tuple(image.shape)) == ("image", (-1, 3, size, size))
-    assert (heatmaps.name, tuple(heatmaps.shape)) == ("heatmaps", (-1, 98, size // 4, size // 4))
-    assert image.dtype == heatmaps.dtype == trt.DataType.FLOAT
+    assert definition.num_inputs == 1
+    pixels = definition.get_input(0)
+    assert (pixels.name, tuple(pixels.shape)) == ("pixels", (-1, size, size, 3))
+    assert pixels.dtype == trt.DataType.UINT8
+    outputs = [definition.get_output(i) for i in range(definition.num_outputs)]
+    assert {output.name: tuple(output.shape) for output in outputs} == {
+        "heatmaps": (-1, 98, size // 4, size // 4),
+        "points_dark": (-1, 98, 2),
+        "points_quarter": (-1, 98, 2),
+        "peaks": (-1, 98),
+    }
+    assert {output.dtype for output in outputs} == {trt.DataType.FLOAT}
     layers = [definition.get_layer(i) for i in range(definition.num_layers)]
     convolutions = [layer for layer in layers if layer.type == trt.LayerType.CONVOLUTION]
     assert len(convolutions) == sum(node.op_type == "Conv" for node in half.graph.node)
     # Strongly typed: what the layers say here is what the engine computes in.
     for layer in convolutions:
         assert layer.get_input(0).dtype == layer.get_output(0).dtype == trt.DataType.HALF
-    in_float = [layer for layer in layers if layer.get_output(0).dtype == trt.DataType.FLOAT]
-    # The scales of the upsamplings are constants of the operator; the rest is the output's cast.
+    # Of the network itself, only its borders and the constants of operators are in 32 bits.
+    ours = [layer for layer in layers if not layer.name.startswith(("pixels", "decoder"))]
+    in_float = [layer for layer in ours if layer.get_output(0).dtype == trt.DataType.FLOAT]
     assert {layer.type for layer in in_float} <= {trt.LayerType.CAST, trt.LayerType.CONSTANT}
     assert [layer.get_output(0).name for layer in in_float][-1] == "heatmaps"
+    # And nothing of the decoder is in 16.
+    around = [layer for layer in layers if layer not in ours]
+    assert {layer.type for layer in around} >= {trt.LayerType.REDUCE, trt.LayerType.GATHER}
+    assert trt.DataType.HALF not in {layer.get_output(0).dtype for layer in around}
     built = build_engine(flavour, half.SerializeToString(), Batch(1, 2, 4))
     # All the weights in two bytes each and not in four, beside the kernels.
     parameters = network_complexity(VARIANTS[name], size)[1].parameters

@@ -17,6 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 from model.heatmap import DARK_DETERMINANT, FLOOR, STRIDE, Decoder
 from tracker.engines.onnx_file import INPUT, OUTPUT
 
+# Up to this (p - c) / (p + c), about p / c = 2, artanh is the better way to log(p / c).
+_NEAR = 1 / 3
 PIXELS, PEAKS = "pixels", "peaks"
 # Decoder -> name of its output. Both are a handful of operations on the same neighbourhoods.
 POINTS: dict[Decoder, str] = {"dark": "points_dark", "quarter": "points_quarter"}
@@ -158,14 +160,21 @@ def _decode(op: _Operators, points: int, side: int) -> None:
 
 
 def _dark_offset(op: _Operators, patch: str) -> tuple[str, str]:
-    """The Newton step on the logarithm of [N, K, 9] responses."""
-    values = op.split(op("Log", op("Max", patch, FLOOR)), 9)
-    a, b, c, d, e, f, g, h, i = values  # row by row; e is the centre
+    """The Newton step on the logarithm of [N, K, 9] responses.
+
+    Logarithms are taken relative to the centre's, and where p is close to c as log(p / c) =
+    2 artanh((p - c) / (p + c)): on a flat top that keeps the digits that two logarithms lose.
+    """
+    positive = op("Max", patch, FLOOR)
+    centre = op("Slice", positive, *(op.constant(np.array([i])) for i in (4, 5, 2)))
+    apart = op("Div", op("Sub", positive, centre), op("Add", positive, centre))
+    near = op("Mul", op("Atanh", apart), 2)
+    far = op("Log", op("Div", positive, centre))
+    logs = op("Where", op("Less", op("Abs", apart), _NEAR), near, far)
+    a, b, c, d, _, f, g, h, i = op.split(logs, 9)
     dx = op("Div", op("Sub", f, d), 2)
     dy = op("Div", op("Sub", h, b), 2)
-    twice = op("Mul", e, 2)
-    dxx = op("Add", op("Sub", f, twice), d)
-    dyy = op("Add", op("Sub", h, twice), b)
+    dxx, dyy = op("Add", f, d), op("Add", h, b)
     dxy = op("Div", op("Add", op("Sub", op("Sub", i, g), c), a), 4)
     determinant = op("Sub", op("Mul", dxx, dyy), op("Mul", dxy, dxy))
     good = op("And", op("Greater", determinant, DARK_DETERMINANT), op("Less", dxx, 0))
