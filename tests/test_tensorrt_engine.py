@@ -16,8 +16,10 @@ from tiny_onnx import reference, tiny_onnx
 
 import tracker.engines.tensorrt as engine_module
 from model.errors import InputError
+from model.heatmap import DECODERS, Decoder, decode
 from tracker import engines
 from tracker.engines import ModelInfo, create_engine
+from tracker.engines.base import PointEngine
 from tracker.engines.tensorrt import TensorRtEngine
 from tracker.tensorrt import cuda
 from tracker.tensorrt.choice import choose_flavour, usable
@@ -143,6 +145,78 @@ def test_several_engines_in_one_process(machine: Machine, crops: np.ndarray) -> 
     first.close()
     np.testing.assert_allclose(second(crops[2:3]), reference(crops[2:3]), atol=2e-6)
     second.close()
+
+
+@pytest.mark.parametrize("method", DECODERS)
+def test_only_points_come_back(machine: Machine, crops: np.ndarray, method: Decoder) -> None:
+    engine = create_engine("tensorrt", str(machine.engine))
+    assert isinstance(engine, PointEngine)
+    expected, heights = decode(reference(crops).astype(np.float32), method)
+    # Twice: the second time some of them are a graph. Nine crops are two batches of 4 and one of 1.
+    for count in (1, 2, 4, 9, 0, 1, 9):
+        machine.gpu.downloaded = 0
+        launched = machine.gpu.launches
+        points, peaks = engine.start(crops[:count], method)()
+        assert (points.dtype, peaks.dtype) == (np.float64, np.float32)
+        # Random maps are flat: a last digit in a map is tenths of a pixel in a few points.
+        assert np.median(np.abs(points - expected[:count])) < 1e-3 if count else not points.size
+        np.testing.assert_allclose(peaks, heights[:count], atol=2e-6)
+        if machine.gpu.launches == launched and machine.flavour.portable:
+            assert machine.gpu.downloaded == count * POINTS * 3 * 4
+    # Both ways in turn: each has a recording of its own.
+    for _ in range(3):
+        heatmaps = engine(crops[:1])
+        np.testing.assert_allclose(heatmaps, reference(crops[:1]), atol=2e-6)
+        points, _ = engine.start(crops[:1], method)()
+        np.testing.assert_allclose(points, decode(heatmaps, method)[0], rtol=0, atol=1e-3)
+    engine.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.start(crops, method)
+
+
+def test_nothing_is_waited_for_before_the_points_are_fetched(
+    machine: Machine, crops: np.ndarray
+) -> None:
+    engine = create_engine("tensorrt", str(machine.engine))
+    expected, _ = engine.start(crops[:2], "dark")()
+    for _ in range(2):
+        waits = machine.gpu.waits
+        mine = crops[:2].copy()
+        finish = engine.start(mine, "dark")
+        # One wait makes sure that nothing is on its way any more; the batch itself runs.
+        assert machine.gpu.waits == waits + 1
+        assert any(stream.busy for stream in machine.gpu.streams.values())
+        mine[:] = 0  # the crops are the caller's again
+        points, _ = finish()
+        np.testing.assert_array_equal(points, expected)
+        assert machine.gpu.waits == waits + 2
+    engine.close()
+
+
+def test_results_that_nobody_fetches(machine: Machine, crops: np.ndarray) -> None:
+    """As when the detector fails while the GPU works, or the program is stopped."""
+    engine = create_engine("tensorrt", str(machine.engine))
+    lost = engine.start(crops[:3], "dark")
+    points, _ = engine.start(crops[3:4], "dark")()
+    np.testing.assert_allclose(points, decode(engine(crops[3:4]))[0], rtol=0, atol=1e-3)
+    with pytest.raises(RuntimeError, match="a later batch has begun"):
+        lost()
+    taken = engine.start(crops[:1], "dark")
+    taken()
+    with pytest.raises(RuntimeError, match="were taken"):
+        taken()
+    # Closed while it works: the memory is freed when the GPU is done (the fake insists).
+    engine.start(crops[:2], "dark")
+    engine.close()
+
+
+def test_without_graphs(machine: Machine, crops: np.ndarray) -> None:
+    engine = TensorRtEngine(str(machine.engine), graphs=False)
+    assert "CUDA graph" not in engine.description
+    for _ in range(3):
+        np.testing.assert_allclose(engine(crops[:1]), reference(crops[:1]), atol=2e-6)
+    assert machine.gpu.launches == 0
+    engine.close()
 
 
 @pytest.mark.parametrize(
