@@ -2,6 +2,7 @@
 
 import errno
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from small_network import exported_small
 from tiny_onnx import tiny_onnx
 
 from export.graph import build_graph
@@ -311,6 +313,34 @@ def test_a_full_disk_during_the_build(
     with pytest.raises(InputError, match=r"cannot write .*\.engine: No space left on device"):
         cached_engine(recipe, some_crops, lambda text: None)
     assert list(cache.iterdir()) == []
+
+
+def test_the_command_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import export.run as run_module
+
+    write = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if ".engine" not in self.name:
+            return write(self, data)
+        write(self, data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    weights, network = exported_small()
+    monkeypatch.setattr(run_module, "build_graph", lambda *_: onnx.load(network))
+    out = tmp_path / "out"
+    out.mkdir()
+    arguments = ["--weights", str(weights), "--tensorrt", str(out / "net.engine"), "--rtx"]
+    monkeypatch.setattr(sys, "argv", ["export", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        run_module.main()
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"error: cannot write {out / 'net.engine'}: No space left on device."
+    assert list(out.iterdir()) == []
 
 
 def test_where_an_engine_runs(recipe: Recipe, cache: Path) -> None:

@@ -1,6 +1,6 @@
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from commands import Run
 from fake_gpu import CudaError, Gpu, fake_driver, fake_library, fake_tensorrt
 from tiny_onnx import reference, tiny_onnx
 
@@ -280,6 +281,59 @@ def test_engine_files_that_do_not_fit(machine: Machine) -> None:
     fails("no net.engine.json beside it", str(path))
     path.unlink()
     fails("no engine file", str(path))
+
+
+def _another_gpu(machine: Machine) -> None:
+    machine.write(gpu=cuda.Gpu("NVIDIA A100", "8.0"))
+
+
+def _another_version(machine: Machine) -> None:
+    machine.write(version="10.0.1")
+
+
+def _cut_off(machine: Machine) -> None:
+    machine.engine.write_bytes(b"engin")
+
+
+def _nonsense(machine: Machine) -> None:
+    machine.write(b"nonsense")
+
+
+def _alone(machine: Machine) -> None:
+    record_path(machine.engine).unlink()
+
+
+def _no_memory(machine: Machine) -> None:
+    machine.gpu.memory = 1000
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_another_gpu, "it was built for NVIDIA A100"),
+        (_another_version, "it was built with"),
+        (_cut_off, "is cut off, damaged"),
+        (_nonsense, "does not take this engine"),
+        (_alone, "has no net.engine.json beside it"),
+        (_no_memory, "the GPU gives no memory"),
+    ],
+)
+def test_the_command_refuses_in_one_sentence(
+    machine: Machine, run: Run, spoil: Callable[[Machine], None], message: str
+) -> None:
+    """Requirement 4 of the issue, as the user meets it."""
+    spoil(machine)
+    clip = Path(__file__).parents[1] / "docs" / "portrait.mp4"
+    table = machine.engine.with_name("landmarks.csv")
+    result = run(
+        clip, "--engine", "tensorrt", "--weights", machine.engine, "--save", table, "--overwrite"
+    )
+    assert result.code == 2
+    assert message in result.err
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+    assert "Traceback" not in result.err
+    assert not table.exists()
 
 
 def test_missing_parts_are_named(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
