@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.heatmap import decode
+from tracker.engines.base import PointEngine
 
 # Crops per call: bounds the memory of the heatmaps (1.6 MB each at 98 points and 256 pixels).
 _BATCH = 8
@@ -42,6 +43,12 @@ class Agreement:
 def landmarks_of(run: Run, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Decoded landmarks [N, K, 2], crop pixels, of crops [N, S, S, 3]."""
     parts = [decode(run(crops[i : i + _BATCH]))[0] for i in range(0, len(crops), _BATCH)]
+    return np.concatenate(parts)
+
+
+def device_landmarks_of(engine: PointEngine, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Landmarks [N, K, 2], crop pixels, as the engine decodes them itself."""
+    parts = [engine.start(crops[i : i + _BATCH], "dark")()[0] for i in range(0, len(crops), _BATCH)]
     return np.concatenate(parts)
 
 

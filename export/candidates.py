@@ -13,8 +13,9 @@ import onnx
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.engines import Engine, create_engine
+from tracker.engines import Engine, Precision, create_engine
 from tracker.engines.onnx_file import read_onnx
+from tracker.engines.tensorrt import TensorRtEngine
 from tracker.engines.torch import open_torch_engine
 from tracker.tensorrt.half import measure_peaks, overflowing, to_half
 
@@ -29,6 +30,7 @@ class Network:
         engine: a TensorRT engine of it; None builds one.
         crops: [N, S, S, 3], real faces: what an fp16 network's overflows are looked for on.
         threads: CPU threads, None for all cores.
+        graphs: whether engines on a GPU may use CUDA graphs.
     """
 
     weights: str
@@ -36,6 +38,7 @@ class Network:
     engine: Path | None
     crops: NDArray[np.uint8]
     threads: int | None = None
+    graphs: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Candidate:
 
 
 def _torch_half(network: Network) -> Engine:
-    return open_torch_engine(network.weights, "auto", "f16")
+    return open_torch_engine(network.weights, "auto", "f16", network.graphs)
 
 
 def _onnxruntime_half(network: Network) -> Engine:
@@ -67,17 +70,17 @@ def _onnxruntime_half(network: Network) -> Engine:
     return engine
 
 
-def _from_onnx(name: str, precision: str) -> Callable[[Network], Engine]:
+def _from_onnx(name: str, precision: Precision) -> Callable[[Network], Engine]:
     def open_engine(network: Network) -> Engine:
-        return create_engine(name, str(network.onnx), network.threads, precision)  # type: ignore[arg-type]
+        return create_engine(name, str(network.onnx), network.threads, precision)
 
     return open_engine
 
 
-def _tensorrt(precision: str) -> Callable[[Network], Engine]:
+def _tensorrt(precision: Precision) -> Callable[[Network], Engine]:
     def open_engine(network: Network) -> Engine:
         weights = str(network.engine or network.onnx)
-        return create_engine("tensorrt", weights, network.threads, precision)  # type: ignore[arg-type]
+        return TensorRtEngine(weights, network.threads, precision, network.graphs)
 
     return open_engine
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from export.agreement import Agreement, compare, landmarks_of
+from export.agreement import Agreement, compare, device_landmarks_of, landmarks_of
 from export.candidates import CANDIDATES, Network, chosen, opened
 from export.crops import LabelledCrops, labelled_crops
 from export.graph import build_graph
@@ -24,6 +24,7 @@ from model.errors import InputError, run_command
 from model.files import replacing
 from model.weights import load_network
 from model.zoo import find_weights
+from tracker.engines.base import PointEngine
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.torch import open_torch_engine
 from tracker.tensorrt.faces import portrait_crops
@@ -32,6 +33,9 @@ from tracker.tensorrt.faces import portrait_crops
 EXACT_TOLERANCE = 0.1
 # Mean over all landmarks, for engines that round to 16 bits.
 MEAN_TOLERANCE = 0.05
+# Mean between an engine's own decoder and numpy's on its heatmaps: the same to 32 bits, but for
+# landmarks whose heatmap two runs of an fp16 network round to another of two equal peaks.
+DECODER_TOLERANCE = 0.01
 # Percent of the inter-ocular distance; papers give NME with two digits.
 NME_TOLERANCE = 0.01
 
@@ -48,6 +52,8 @@ class Verdict:
         agreement: distances of its landmarks from torch's, pixels of the crop.
         nme: on the labelled faces, percent; None without them.
         nme_change: from torch's NME.
+        decoder: mean distance of the points that the engine decodes itself from those that numpy
+            decodes from its heatmaps, pixels of the crop; None where it does not.
         problems: which limits it breaks; empty if it passes.
     """
 
@@ -56,6 +62,7 @@ class Verdict:
     agreement: Agreement
     nme: float | None
     nme_change: float | None
+    decoder: float | None
     problems: tuple[str, ...]
 
 
@@ -119,7 +126,8 @@ def check(
     heading = f"{weights}, {size} x {size}, {len(crops)} crops, against {title}"
     console.print(_table(heading, verdicts, nme))
     for verdict in verdicts:
-        console.print(f"{verdict.name}: {verdict.engine}", soft_wrap=True, highlight=False)
+        decoder = "" if verdict.decoder is None else f"; its decoder: {verdict.decoder:.4f} px off"
+        console.print(f"{verdict.name}: {verdict.engine}{decoder}", soft_wrap=True, highlight=False)
     for name, reason in missing.items():
         console.print(f"not compared: {name}: {reason}", soft_wrap=True, highlight=False)
     if json_file is not None:
@@ -164,6 +172,9 @@ def _judge(
 ) -> Verdict:
     with opened(name, network) as engine:
         title, landmarks = engine.description, landmarks_of(engine, network.crops)
+        decoder = None
+        if isinstance(engine, PointEngine):
+            decoder = compare(landmarks, device_landmarks_of(engine, network.crops)).mean
     agreement = compare(reference, landmarks)
     nme = change = None
     if labelled is not None:
@@ -177,10 +188,12 @@ def _judge(
         and not agreement.worst <= EXACT_TOLERANCE,
         f"NME changes by {change or 0:+.4f}, over {NME_TOLERANCE:g}": change is not None
         and not abs(change) <= NME_TOLERANCE,
+        f"its own decoder is {decoder or 0:.4f} px off, over {DECODER_TOLERANCE:g}": decoder
+        is not None
+        and not decoder <= DECODER_TOLERANCE,
     }
-    return Verdict(
-        name, title, agreement, nme, change, tuple(text for text, bad in problems.items() if bad)
-    )
+    failures = tuple(text for text, bad in problems.items() if bad)
+    return Verdict(name, title, agreement, nme, change, decoder, failures)
 
 
 def _table(heading: str, verdicts: list[Verdict], nme: float | None) -> Table:

@@ -6,6 +6,9 @@ The network alone; `propnet-track bench` measures the whole chain from file to f
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -14,16 +17,21 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from export.candidates import CANDIDATES, Network, chosen, opened
 from export.limit import Limit, measure_limit, network_work
+from export.untrained import make_untrained
+from model.config import VARIANTS
 from model.errors import InputError, run_command
 from model.files import replacing
+from model.heatmap import decode
 from model.weights import load_network
 from model.zoo import find_weights
 from tracker.engines import Engine
+from tracker.engines.base import PointEngine
 from tracker.engines.onnx_file import read_onnx
 
 # Long enough for a steady clock, and enough runs for a median.
@@ -32,6 +40,11 @@ _RUNS = 10
 _WARM_UP = 3
 # A processor computes fp16 graphs by converting to fp32 and back: a check, not a way to run.
 _NOT_MEASURED = {"onnxruntime-f16"}
+
+_CAPTION = (
+    "medians of a call, ms: crops to heatmaps; to points as the tracker does it; to points decoded "
+    "on the processor. times limit: heatmaps over the least possible"
+)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -44,8 +57,10 @@ class Speed:
         name: of the candidate.
         engine: its description.
         batch: crops at once.
-        milliseconds: median time for the batch, normalisation and copies included.
-        faces_per_second: crops per second.
+        milliseconds: median time from crops to heatmaps, normalisation and copies included.
+        points_milliseconds: from crops to points, decoded where the tracker has it done.
+        decoded_here_milliseconds: from crops to points, the heatmaps decoded on the processor.
+        faces_per_second: crops per second, from crops to heatmaps.
         times_limit: that time over the least that the device's measured speeds allow.
     """
 
@@ -53,6 +68,8 @@ class Speed:
     engine: str
     batch: int
     milliseconds: float
+    points_milliseconds: float
+    decoded_here_milliseconds: float
     faces_per_second: float
     times_limit: float
 
@@ -68,11 +85,48 @@ def speed(
     ] = "all",
     batch: Annotated[str, typer.Option(metavar="N,...", help="Faces at once.")] = "1,4",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    graphs: Annotated[
+        bool, typer.Option("--graphs/--no-graphs", help="CUDA graphs, where an engine has them.")
+    ] = True,
+    untrained: Annotated[
+        bool,
+        typer.Option(
+            "--untrained",
+            help=f"Random weights, with --weights one of {', '.join(VARIANTS)}: time is the same.",
+        ),
+    ] = False,
+    size: Annotated[
+        int, typer.Option("--input-size", help="Side of the input of --untrained, pixels.")
+    ] = 256,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures here; replaces the file.")
     ] = None,
 ) -> None:
     """Measure the network alone in every engine that runs here."""
+    with ExitStack() as stack:
+        if untrained:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            weights = str(make_untrained(weights, size, folder))
+        _measure(
+            weights,
+            engines=engines,
+            batch=batch,
+            threads=threads,
+            graphs=graphs,
+            json_file=json_file,
+        )
+
+
+def _measure(
+    weights: str,
+    *,
+    engines: str,
+    batch: str,
+    threads: int | None,
+    graphs: bool,
+    json_file: Path | None,
+) -> None:
+    """Measure, print and write; see `speed`."""
     batches = _parse(batch)
     names = [name for name in chosen(engines) if name not in _NOT_MEASURED]
     if threads is not None:
@@ -83,7 +137,7 @@ def speed(
     size = read_onnx(str(file)).info.input_size
     rng = np.random.default_rng(0)
     crops = rng.integers(0, 256, (max(batches), size, size, 3), dtype=np.uint8)
-    network = Network(weights, file, None, crops, threads)
+    network = Network(weights, file, None, crops, threads, graphs)
     console = Console()
     limits: dict[str, Limit] = {}
     results, missing = [], {}
@@ -96,17 +150,8 @@ def speed(
                     limits[kind] = measure_limit(device, _dtype(device, width))
                 work = network_work(metadata.config, size, width)
                 for count in batches:
-                    seconds = _time(engine, crops[:count])
-                    results.append(
-                        Speed(
-                            name,
-                            engine.description,
-                            count,
-                            1000 * seconds,
-                            count / seconds,
-                            seconds / limits[kind].seconds(work, count),
-                        )
-                    )
+                    least = limits[kind].seconds(work, count)
+                    results.append(_speed(name, engine, crops[:count], least))
         except InputError as error:
             if engines != "all":
                 raise
@@ -149,28 +194,48 @@ def _dtype(device: str, width: int) -> torch.dtype:
     return torch.float16 if device == "cuda" else torch.bfloat16
 
 
-def _time(engine: Engine, crops: np.ndarray) -> float:
+def _speed(name: str, engine: Engine, crops: NDArray[np.uint8], least: float) -> Speed:
+    """Measure an engine with a batch for which the device needs `least` seconds."""
+    seconds = _time(engine, crops)
+    here = there = _time(lambda batch: decode(engine(batch)), crops)
+    if isinstance(engine, PointEngine):
+        there = _time(lambda batch: engine.start(batch, "dark")(), crops)
+    return Speed(
+        name,
+        engine.description,
+        len(crops),
+        1000 * seconds,
+        1000 * there,
+        1000 * here,
+        len(crops) / seconds,
+        seconds / least,
+    )
+
+
+def _time(run: Callable[[NDArray[np.uint8]], object], crops: NDArray[np.uint8]) -> float:
     """Median seconds of a call."""
     for _ in range(_WARM_UP):
-        engine(crops)
+        run(crops)
     times: list[float] = []
     while len(times) < _RUNS or sum(times) < _SECONDS:
         start = perf_counter()
-        engine(crops)
+        run(crops)
         times.append(perf_counter() - start)
     return float(np.median(times))
 
 
 def _table(heading: str, results: list[Speed]) -> Table:
-    table = Table(title=heading, caption="median of a call; times limit: over the least possible")
+    table = Table(title=heading, caption=_CAPTION)
     table.add_column("engine", no_wrap=True)
-    for column in ("batch", "ms", "faces/s", "times limit"):
+    for column in ("batch", "ms", "to points", "decoded here", "faces/s", "times limit"):
         table.add_column(column, justify="right", no_wrap=True)
     for result in results:
         table.add_row(
             result.name,
             str(result.batch),
             f"{result.milliseconds:.2f}",
+            f"{result.points_milliseconds:.2f}",
+            f"{result.decoded_here_milliseconds:.2f}",
             f"{result.faces_per_second:.0f}",
             f"{result.times_limit:.1f}",
         )

@@ -37,8 +37,23 @@ class BlurPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Filter and subsample."""
-        padded = functional.pad(x, self.padding, mode="replicate")
+        # torch.compile expects other strides of this operator's gradient than it gets, and stops
+        # (torch 2.13, channels-last). An exported graph keeps it as the one operator it is.
+        compiled = torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+        padded = (
+            _repeat_border(x, self.padding)
+            if compiled
+            else functional.pad(x, self.padding, mode="replicate")
+        )
         return functional.conv2d(padded, self.weight, stride=self.stride, groups=x.shape[1])
+
+
+def _repeat_border(x: Tensor, padding: tuple[int, ...]) -> Tensor:
+    """`functional.pad(x, padding, mode="replicate")` of copies that every compiler fuses."""
+    for axis, before, after in ((-1, *padding[:2]), (-2, *padding[2:])):
+        first, last = x.narrow(axis, 0, 1), x.narrow(axis, x.shape[axis] - 1, 1)
+        x = torch.cat([*[first] * before, x, *[last] * after], dim=axis)
+    return x
 
 
 def downsample(channels: int, kernel: int) -> nn.Module:

@@ -26,7 +26,9 @@ Decoder = Literal["dark", "quarter"]
 DECODERS: tuple[Decoder, ...] = ("dark", "quarter")
 
 # Responses below this are noise; also keeps the logarithm finite.
-_FLOOR = 1e-4
+FLOOR = 1e-4
+# A Hessian whose determinant is not above this is that of a plateau, not of a peak.
+DARK_DETERMINANT = 1e-8
 # Sub-pixel bits that cv2.polylines accepts.
 _SHIFT = 4
 
@@ -129,7 +131,7 @@ def decode(
 
 def _dark_offset(patches: NDArray[np.float32]) -> NDArray[np.float64]:
     """[N, 2] step to the maximum of the paraboloid through log [N, 3, 3] patches."""
-    logs = np.log(np.maximum(patches.astype(np.float64), _FLOOR))
+    logs = np.log(np.maximum(patches.astype(np.float64), FLOOR))
     dx = (logs[:, 1, 2] - logs[:, 1, 0]) / 2
     dy = (logs[:, 2, 1] - logs[:, 0, 1]) / 2
     dxx = logs[:, 1, 2] - 2 * logs[:, 1, 1] + logs[:, 1, 0]
@@ -137,7 +139,7 @@ def _dark_offset(patches: NDArray[np.float32]) -> NDArray[np.float64]:
     dxy = (logs[:, 2, 2] - logs[:, 2, 0] - logs[:, 0, 2] + logs[:, 0, 0]) / 4
     determinant = dxx * dyy - dxy**2
     # A maximum has a negative definite Hessian; anything else (plateau, saddle) stays put.
-    good = (determinant > 1e-8) & (dxx < 0)
+    good = (determinant > DARK_DETERMINANT) & (dxx < 0)
     safe = np.where(good, determinant, 1.0)
     step = np.column_stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy]) / safe[:, None]
     # The maximum of a sampled peak is within a cell of its largest sample.

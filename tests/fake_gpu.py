@@ -28,6 +28,8 @@ class Gpu:
         alive: kinds of things made and not released.
         launches: graphs launched.
         plain: engine runs that were no graph.
+        waits: times a stream was waited for.
+        downloaded: bytes that copies to the host have asked for.
         memory: bytes that may still be allocated.
     """
 
@@ -35,7 +37,7 @@ class Gpu:
         self.alive: list[str] = []
         self.stack: list[object] = []
         self.streams: WeakValueDictionary[int, Stream] = WeakValueDictionary()
-        self.launches = self.plain = 0
+        self.launches = self.plain = self.waits = self.downloaded = 0
         self.memory = 1 << 40
         self.devices = 1
         self.refuse = ""
@@ -69,6 +71,12 @@ class Stream:
         for work in self._todo:
             work()
         self._todo.clear()
+        self._gpu.waits += 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is work that nobody has waited for."""
+        return bool(self._todo)
 
 
 class _Memory:
@@ -90,6 +98,7 @@ class _Memory:
     def free(self) -> None:
         self._gpu.need_context()
         assert self.bytes is not None, "freed twice"
+        assert not any(s.busy for s in self._gpu.streams.values()), "freed while in use"
         self.bytes = None
         self._gpu.memory += self.size
         self._gpu.alive.remove(self._kind)
@@ -154,6 +163,7 @@ def fake_driver(gpu: Gpu) -> Any:
         _copy(stream, int(target), source.ctypes.data, source.nbytes, target.size)
 
     def memcpy_dtoh_async(target: NDArray[Any], source: _Memory, stream: Stream) -> None:
+        gpu.downloaded += target.nbytes
         _copy(stream, target.ctypes.data, int(source), target.nbytes, source.size)
 
     return SimpleNamespace(
@@ -231,15 +241,23 @@ def fake_library(gpu: Gpu) -> Any:
     )
 
 
-# Computes heatmaps [N, K, S/4, S/4] from planes [N, 3, S, S].
-Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+# Computes an engine's outputs by name from its input, pixels [N, S, S, 3].
+Compute = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]
 
 
 def fake_tensorrt(
     gpu: Gpu, compute: Compute, size: int, points: int, maximum: int, *, rtx: bool
 ) -> Any:
     """The runtime part of the module `tensorrt`, or of `tensorrt_rtx`."""
-    shapes = {"image": (3, size, size), "heatmaps": (points, size // 4, size // 4)}
+    side = size // 4
+    inputs: dict[str, tuple[int, ...]] = {"pixels": (size, size, 3)}
+    outputs: dict[str, tuple[int, ...]] = {
+        "heatmaps": (points, side, side),
+        "points_dark": (points, 2),
+        "points_quarter": (points, 2),
+        "peaks": (points,),
+    }
+    shapes = inputs | outputs
 
     class ILogger:
         Severity = SimpleNamespace(INTERNAL_ERROR=0, ERROR=1, WARNING=2, INFO=3, VERBOSE=4)
@@ -271,7 +289,7 @@ def fake_tensorrt(
 
         def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
             self._shape = shape
-            return name == "image" and shape[1:] == shapes["image"] and 1 <= shape[0] <= maximum
+            return name in inputs and shape[1:] == inputs[name] and 1 <= shape[0] <= maximum
 
         def execute_async_v3(self, stream_handle: int) -> bool:
             stream = gpu.streams[stream_handle]
@@ -282,14 +300,16 @@ def fake_tensorrt(
             count, addresses = self._shape[0], dict(self._addresses)
 
             def work() -> None:
-                image = _view(addresses["image"], (count, *shapes["image"]))
-                _view(addresses["heatmaps"], (count, *shapes["heatmaps"]))[:] = compute(image)
+                pixels = _view(addresses["pixels"], (count, *inputs["pixels"]), ctypes.c_uint8)
+                results = compute(pixels)
+                for name, shape in outputs.items():
+                    _view(addresses[name], (count, *shape), ctypes.c_float)[:] = results[name]
 
             stream.do(work)
             return True
 
     class ICudaEngine(_Alive):
-        num_io_tensors = 2
+        num_io_tensors = len(shapes)
 
         def __init__(self, logger: Any) -> None:
             super().__init__()
@@ -302,7 +322,7 @@ def fake_tensorrt(
             return (-1, *shapes[name])
 
         def get_tensor_dtype(self, name: str) -> str:
-            return "float"
+            return "uint8" if name in inputs else "float"
 
         def create_runtime_config(self) -> IRuntimeConfig:
             assert rtx
@@ -332,7 +352,7 @@ def fake_tensorrt(
         Runtime=Runtime,
         ICudaEngine=ICudaEngine,
         IExecutionContext=IExecutionContext,
-        DataType=SimpleNamespace(FLOAT="float"),
+        DataType=SimpleNamespace(FLOAT="float", UINT8="uint8"),
     )
     if rtx:
         module.IRuntimeConfig = IRuntimeConfig
@@ -340,6 +360,6 @@ def fake_tensorrt(
     return module
 
 
-def _view(address: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _view(address: int, shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
     count = int(np.prod(shape))
-    return np.ctypeslib.as_array((ctypes.c_float * count).from_address(address)).reshape(shape)
+    return np.ctypeslib.as_array((kind * count).from_address(address)).reshape(shape)

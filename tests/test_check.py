@@ -183,6 +183,47 @@ def test_names_of_engines() -> None:
             chosen(text)
 
 
+class Pointing(Shifted):
+    """torch's network that also gives points, moved by so many pixels."""
+
+    def __init__(self, weights: str, moved: float) -> None:
+        super().__init__(weights, 0)
+        self._moved = moved
+
+    def start(self, crops: np.ndarray, decoder: Any) -> Any:
+        finish = self._engine.start(crops, decoder)
+
+        def points() -> Any:
+            found, peaks = finish()
+            return found + np.array([self._moved, 0]), peaks
+
+        return points
+
+
+@pytest.mark.parametrize("moved", [0.0, 0.02, np.nan])
+def test_an_engines_own_decoder_is_compared_too(
+    small: dict[str, Any],
+    moved: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _swap(monkeypatch, "tensorrt-f16", Pointing(small["weights"], moved))
+    file = tmp_path / "figures.json"
+    if moved == 0:
+        check(**small, engines="tensorrt-f16", json_file=file)
+    else:
+        with pytest.raises(SystemExit) as stop:
+            check(**small, engines="tensorrt-f16", json_file=file)
+        assert stop.value.code == 1
+        assert "its own decoder is" in capsys.readouterr().out
+    (engine,) = json.loads(file.read_text())["engines"]
+    expected = np.inf if np.isnan(moved) else moved
+    assert engine["decoder"] == pytest.approx(expected, abs=1e-5)
+    # The heatmaps themselves are right.
+    assert engine["agreement"]["mean"] < 1e-3
+
+
 def test_the_fp16_graph_runs_and_says_so(small: dict[str, Any], crops: np.ndarray) -> None:
     network = Network(small["weights"], small["onnx_file"], None, crops, 1)
     with opened("onnxruntime-f16", network) as half, opened("onnxruntime-f32", network) as full:

@@ -73,6 +73,8 @@ def test_figures_of_every_engine_and_batch(
         assert engine["faces_per_second"] == pytest.approx(engine["batch"] / seconds)
         least = Limit(1e9, 1e9).seconds(work, engine["batch"])
         assert engine["times_limit"] == pytest.approx(seconds / least)
+        # A processor decodes there anyway: one figure.
+        assert engine["points_milliseconds"] == engine["decoded_here_milliseconds"] > 0
     assert list(figures["limits"]) == ["cpu, 32 bits"]
     assert "limit on cpu, 32 bits: 1 GMAC/s, 1.0 GB/s" in capsys.readouterr().out
 
@@ -104,3 +106,79 @@ def test_engines_that_cannot_run_are_listed_or_refused(
     for batch in ("", "0", "1,x", "-1", "1.5"):
         with pytest.raises(InputError, match="must be numbers of faces"):
             speed(weights=weights, batch=batch)
+
+
+class Decoding:
+    """An engine that decodes by itself; every way of asking it costs another time."""
+
+    info, description = None, ""
+
+    def __init__(self, clock: list[float]) -> None:
+        self._clock = clock
+
+    def __call__(self, crops: np.ndarray) -> np.ndarray:
+        self._clock[0] += 2.0
+        return np.zeros((len(crops), 98, 4, 4), dtype=np.float32)
+
+    def start(self, crops: np.ndarray, decoder: str) -> Any:
+        assert decoder == "dark"
+
+        def finish() -> None:
+            self._clock[0] += 0.5
+
+        return finish
+
+    def close(self) -> None: ...
+
+
+def test_points_are_timed_where_they_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(speed_module, "perf_counter", lambda: clock[0])
+
+    def slow(maps: np.ndarray) -> None:
+        clock[0] += 1.0
+
+    monkeypatch.setattr(speed_module, "decode", slow)
+    crops = np.zeros((4, 16, 16, 3), dtype=np.uint8)
+    result = speed_module._speed("x", Decoding(clock), crops, 0.5)  # type: ignore[arg-type]
+    assert result.milliseconds == 2000
+    assert result.decoded_here_milliseconds == 3000
+    assert result.points_milliseconds == 500
+    assert (result.faces_per_second, result.times_limit) == (2, 4)
+
+
+def test_networks_that_nobody_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(VARIANTS, "propnet", CONFIG)
+    file = tmp_path / "figures.json"
+    options: dict[str, Any] = {"engines": "onnxruntime", "batch": "1", "threads": 1}
+    speed(weights="propnet", untrained=True, size=SIZE, json_file=file, **options)
+    figures = json.loads(file.read_text())
+    assert (figures["weights"], figures["input_size"]) == ("propnet", SIZE)
+    assert len(figures["engines"]) == 1
+    with pytest.raises(InputError, match="--untrained needs --weights with one of propnet"):
+        speed(weights="small", untrained=True, **options)
+    with pytest.raises(InputError, match="--input-size 100 must be a multiple of 8"):
+        speed(weights="propnet", untrained=True, size=100, **options)
+
+
+def test_engines_are_opened_with_or_without_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    import export.candidates as candidates_module
+
+    asked: list[tuple[str, bool]] = []
+
+    def note(kind: str) -> Any:
+        def make(weights: str, one: object, two: object, graphs: bool) -> Any:
+            asked.append((kind, graphs))
+            raise InputError("no such GPU.")
+
+        return make
+
+    monkeypatch.setattr(candidates_module, "TensorRtEngine", note("tensorrt"))
+    monkeypatch.setattr(candidates_module, "open_torch_engine", note("torch"))
+    weights = str(exported_small()[0])
+    for name in ("tensorrt-f16", "torch-f16"):
+        with pytest.raises(InputError):
+            speed(weights=weights, engines=name, graphs=False)
+        with pytest.raises(InputError):
+            speed(weights=weights, engines=name)
+    assert asked == [("tensorrt", False), ("tensorrt", True), ("torch", False), ("torch", True)]

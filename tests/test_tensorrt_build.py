@@ -2,6 +2,7 @@
 
 import errno
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from small_network import exported_small
 from tiny_onnx import tiny_onnx
 
 from export.graph import build_graph
@@ -25,6 +27,7 @@ from tracker.engines.prune import keep_outputs
 from tracker.tensorrt import store
 from tracker.tensorrt.builder import Batch, build_engine, make_logger, parse_network
 from tracker.tensorrt.cuda import Gpu
+from tracker.tensorrt.decoding import with_decoder
 from tracker.tensorrt.flavour import Flavour, load_flavour
 from tracker.tensorrt.half import to_half
 from tracker.tensorrt.record import ANY_GPU, foreign, read_engine, record_path
@@ -68,24 +71,41 @@ def exported(name: str) -> onnx.ModelProto:
 def test_an_fp16_engine_of_each_model(name: str, flavour: Flavour) -> None:
     model = exported(name)
     size = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
-    half = to_half(model)
+    network = to_half(model)
+    half = with_decoder(network)
     log = make_logger(trt)
     definition = parse_network(flavour, trt.Builder(log), half.SerializeToString(), log)
-    assert (definition.num_inputs, definition.num_outputs) == (1, 1)
-    image, heatmaps = definition.get_input(0), definition.get_output(0)
-    assert (image.name, tuple(image.shape)) == ("image", (-1, 3, size, size))
-    assert (heatmaps.name, tuple(heatmaps.shape)) == ("heatmaps", (-1, 98, size // 4, size // 4))
-    assert image.dtype == heatmaps.dtype == trt.DataType.FLOAT
+    assert definition.num_inputs == 1
+    pixels = definition.get_input(0)
+    assert (pixels.name, tuple(pixels.shape)) == ("pixels", (-1, size, size, 3))
+    assert pixels.dtype == trt.DataType.UINT8
+    outputs = [definition.get_output(i) for i in range(definition.num_outputs)]
+    assert {output.name: tuple(output.shape) for output in outputs} == {
+        "heatmaps": (-1, 98, size // 4, size // 4),
+        "points_dark": (-1, 98, 2),
+        "points_quarter": (-1, 98, 2),
+        "peaks": (-1, 98),
+    }
+    assert {output.dtype for output in outputs} == {trt.DataType.FLOAT}
     layers = [definition.get_layer(i) for i in range(definition.num_layers)]
     convolutions = [layer for layer in layers if layer.type == trt.LayerType.CONVOLUTION]
     assert len(convolutions) == sum(node.op_type == "Conv" for node in half.graph.node)
     # Strongly typed: what the layers say here is what the engine computes in.
     for layer in convolutions:
         assert layer.get_input(0).dtype == layer.get_output(0).dtype == trt.DataType.HALF
-    in_float = [layer for layer in layers if layer.get_output(0).dtype == trt.DataType.FLOAT]
-    # The scales of the upsamplings are constants of the operator; the rest is the output's cast.
+    # Of the network itself, only the heatmaps' cast and constants of operators are in 32 bits.
+    own = {node.name for node in network.graph.node}
+    in_float = [
+        layer
+        for layer in layers
+        if layer.name in own and layer.get_output(0).dtype == trt.DataType.FLOAT
+    ]
     assert {layer.type for layer in in_float} <= {trt.LayerType.CAST, trt.LayerType.CONSTANT}
     assert [layer.get_output(0).name for layer in in_float][-1] == "heatmaps"
+    # And nothing of the decoder is in 16.
+    around = [layer for layer in layers if layer.name.startswith(("pixels", "decoder"))]
+    assert {layer.type for layer in around} >= {trt.LayerType.REDUCE, trt.LayerType.GATHER}
+    assert trt.DataType.HALF not in {layer.get_output(0).dtype for layer in around}
     built = build_engine(flavour, half.SerializeToString(), Batch(1, 2, 4))
     # All the weights in two bytes each and not in four, beside the kernels.
     parameters = network_complexity(VARIANTS[name], size)[1].parameters
@@ -301,6 +321,34 @@ def test_a_full_disk_during_the_build(
     with pytest.raises(InputError, match=r"cannot write .*\.engine: No space left on device"):
         cached_engine(recipe, some_crops, lambda text: None)
     assert list(cache.iterdir()) == []
+
+
+def test_the_command_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import export.run as run_module
+
+    write = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if ".engine" not in self.name:
+            return write(self, data)
+        write(self, data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    weights, network = exported_small()
+    monkeypatch.setattr(run_module, "build_graph", lambda *_: onnx.load(network))
+    out = tmp_path / "out"
+    out.mkdir()
+    arguments = ["--weights", str(weights), "--tensorrt", str(out / "net.engine"), "--rtx"]
+    monkeypatch.setattr(sys, "argv", ["export", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        run_module.main()
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"error: cannot write {out / 'net.engine'}: No space left on device."
+    assert list(out.iterdir()) == []
 
 
 def test_where_an_engine_runs(recipe: Recipe, cache: Path) -> None:

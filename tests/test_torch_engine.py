@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from heatmap_cases import CASES, heatmaps
 from small_network import SIZE, save_small
 from torch import nn
 
 from model.coordconv import AddCoords, coordinates
 from model.errors import InputError
+from model.heatmap import DECODERS, Decoder, decode
 from model.weights import load_network
-from tracker.engines import ModelInfo, create_engine, normalize
+from tracker.engines import ModelInfo, create_engine, normalize, torch_graph
 from tracker.engines import torch as torch_module
+from tracker.engines.base import PointEngine
 from tracker.engines.torch import TorchEngine, half_network, normalize_pixels, open_torch_engine
+from tracker.engines.torch_decode import decode_maps
 
 INFO = ModelInfo("small", "wflw98", SIZE, "")
 
@@ -78,6 +82,41 @@ def test_normalisation_on_the_device_is_the_one_of_training(crops: np.ndarray) -
     np.testing.assert_allclose(planes.numpy(), normalize(crops), atol=1e-7)
 
 
+@pytest.mark.parametrize("method", DECODERS)
+@pytest.mark.parametrize("case", CASES)
+def test_decoding_on_the_device_is_numpys(case: str, method: Decoder) -> None:
+    maps = heatmaps(case)
+    points, peaks = decode(maps, method)
+    found = decode_maps(torch.from_numpy(maps), method).numpy()
+    # Both in 64 bits; only the logarithm's last digit is another library's.
+    np.testing.assert_allclose(found[..., :2], points, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(found[..., 2], peaks)
+
+
+def test_decoding_never_waits_for_the_device() -> None:
+    """Nothing reads a value back: a CUDA graph could not record that, and "meta" has none."""
+    for method in DECODERS:
+        found = decode_maps(torch.zeros(2, 98, 16, 16, device="meta"), method)
+        assert found.shape == (2, 98, 3)
+        assert found.dtype == torch.float64
+
+
+@pytest.mark.parametrize("method", DECODERS)
+def test_points_instead_of_maps(weights: str, crops: np.ndarray, method: Decoder) -> None:
+    engine = create_engine("torch", weights, threads=1)
+    assert isinstance(engine, PointEngine)
+    found, peaks = engine.start(crops, method)()
+    expected, heights = decode(engine(crops), method)
+    assert (found.dtype, peaks.dtype) == (np.float64, np.float32)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(peaks, heights)
+    none, nothing = engine.start(crops[:0], method)()
+    assert (none.shape, nothing.shape) == ((0, 98, 2), (0, 98))
+    engine.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.start(crops, method)
+
+
 def test_float16_computes_the_network(weights: str, crops: np.ndarray) -> None:
     """On a CPU, which is slow but rounds as a GPU does; only a GPU is offered it."""
     network, _ = load_network(weights)
@@ -133,61 +172,131 @@ class _Stream:
         assert isinstance(other, _Stream)
 
 
-class _Nothing:
-    def __init__(self, *_: object) -> None: ...
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
+class _Device:
+    type = "cuda"
 
 
-class _Recording:
-    """torch.cuda.CUDAGraph: what was recorded runs again on the same memory."""
+class _Cuda:
+    """torch.cuda and its copies, on a processor: what is asked of it, in order."""
 
-    made = 0
-    replays = 0
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.did: list[str] = []
+        self.graphs = 0
+        cuda = self
 
-    def __init__(self) -> None:
-        type(self).made += 1
+        class Graph:
+            """What was recorded runs again on the same memory."""
 
-    def replay(self) -> None:
-        type(self).replays += 1
+            def __init__(self) -> None:
+                cuda.graphs += 1
+
+            def replay(self) -> None:
+                cuda.did.append("replay")
+                self.run()
+
+        class Recording:
+            def __init__(self, graph: Graph) -> None: ...
+
+            def __enter__(self) -> None:
+                cuda.did.append("record")
+
+            def __exit__(self, *_: object) -> None: ...
+
+        class Side(Recording):
+            def __enter__(self) -> None: ...
+
+        class Event:
+            def record(self) -> None:
+                cuda.did.append("download")
+
+            def synchronize(self) -> None:
+                cuda.did.append("wait")
+
+        for name, value in {
+            "Stream": lambda device: _Stream(),
+            "current_stream": lambda device: _Stream(),
+            "stream": Side,
+            "graph": Recording,
+            "CUDAGraph": Graph,
+            "Event": Event,
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, value)
+        init = torch_graph.Recording.__init__
+
+        def remember(recording: Any, work: Any, pixels: torch.Tensor) -> None:
+            init(recording, work, pixels)
+            recording._graph.run = lambda: recording._output.copy_(work(recording._input))
+
+        monkeypatch.setattr(torch_graph.Recording, "__init__", remember)
+        monkeypatch.setattr(torch_graph, "pinned", torch.Tensor.clone)
+
+        original = torch.Tensor.to
+
+        def to(self: torch.Tensor, target: Any, **options: Any) -> torch.Tensor:
+            if not isinstance(target, _Device):
+                return original(self, target, **options)
+            assert options == {"non_blocking": True}
+            cuda.did.append("upload")
+            return self.clone()
+
+        monkeypatch.setattr(torch.Tensor, "to", to)
+
+
+@pytest.fixture
+def on_cuda(weights: str, monkeypatch: pytest.MonkeyPatch) -> tuple[TorchEngine, _Cuda]:
+    """An engine that takes the processor for a GPU: what torch records is not tried here."""
+    cuda = _Cuda(monkeypatch)
+    engine = TorchEngine(load_network(weights)[0], INFO)
+    engine._records = True
+    engine._device = _Device()  # type: ignore[assignment]
+    return engine, cuda
 
 
 def test_small_batches_are_recorded_once(
-    weights: str, crops: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    weights: str, crops: np.ndarray, on_cuda: tuple[TorchEngine, _Cuda]
 ) -> None:
-    """The calls around a CUDA graph, on a CPU: what torch records and replays is not tried here."""
-    for name, value in {
-        "Stream": lambda device: _Stream(),
-        "current_stream": lambda device: _Stream(),
-        "stream": _Nothing,
-        "graph": _Nothing,
-        "CUDAGraph": _Recording,
-        "get_device_name": lambda device: "NVIDIA Test",
-    }.items():
-        monkeypatch.setattr(torch.cuda, name, value)
-    network, _ = load_network(weights)
-    engine = TorchEngine(network, INFO)
-    engine._half = False
-    engine._records = True
-
-    class Device:
-        type = "cuda"
-
-    engine._device = Device()  # type: ignore[assignment]
-    monkeypatch.setattr(torch.Tensor, "to", lambda self, device: self.clone())
-    expected = _maps(weights, np.concatenate([crops, crops, crops]))
-    np.testing.assert_allclose(engine(crops[:1]), expected[:1], atol=1e-5)
-    np.testing.assert_allclose(engine(crops[:1]), expected[:1], atol=1e-5)
-    np.testing.assert_allclose(engine(crops[:2]), expected[:2], atol=1e-5)
-    assert (_Recording.made, _Recording.replays) == (2, 3)
-    # Too large a batch, and an empty one, are run as they are.
+    engine, cuda = on_cuda
     many = np.concatenate([crops, crops, crops])
+    expected = _maps(weights, many)
+    for start, count in ((0, 1), (1, 1), (0, 2), (1, 2)):
+        heatmaps = engine(many[start : start + count])
+        np.testing.assert_allclose(heatmaps, expected[start : start + count], atol=1e-5)
+    assert cuda.graphs == 2
+    assert cuda.did.count("replay") == 4
+    # Too large a batch, and an empty one, are run as they are.
     assert len(many) > torch_module._GRAPHED
     np.testing.assert_allclose(engine(many), expected, atol=1e-5)
     assert engine(crops[:0]).shape[0] == 0
-    assert _Recording.made == 2
+    assert cuda.graphs == 2
+
+
+def test_points_come_later_and_alone(
+    weights: str, crops: np.ndarray, on_cuda: tuple[TorchEngine, _Cuda]
+) -> None:
+    engine, cuda = on_cuda
+    maps = _maps(weights, crops)
+    engine.start(crops[:1], "dark")()
+    cuda.did.clear()
+    first = crops[:1].copy()
+    finish = engine.start(first, "dark")
+    assert cuda.did == ["upload", "replay", "download"]
+    first[:] = 0  # the crops are the caller's again
+    # Work of other kinds goes on the same stream; each has a recording of its own.
+    other = engine.start(crops[1:2], "quarter")
+    heatmaps = engine(crops[2:])
+    points, peaks = finish()
+    assert cuda.did[-1] == "wait"
+    assert cuda.graphs == 3
+    for found, i, method in ((points, 0, "dark"), (other()[0], 1, "quarter")):
+        np.testing.assert_allclose(found[0], decode(maps[i], method)[0], atol=0.01)
+    np.testing.assert_allclose(peaks[0], decode(maps[0])[1], atol=1e-5)
+    np.testing.assert_allclose(heatmaps, maps[2:], atol=1e-5)
+
+
+def test_without_recording(weights: str, crops: np.ndarray) -> None:
+    network, _ = load_network(weights)
+    assert not TorchEngine(network, INFO, "f16", graphs=False)._records
+    assert not open_torch_engine(weights, "cpu", graphs=False)._records
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
@@ -200,6 +309,18 @@ def test_on_a_gpu(weights: str, crops: np.ndarray) -> None:
         np.testing.assert_allclose(exact(crops[:count]), expected[:count], atol=1e-4)
         error = np.abs(with_graph(crops[:count]) - expected[:count])
         assert error.max() < 0.02 * np.abs(expected).max()
+    for method in DECODERS:
+        maps = exact(crops)
+        found, peaks = exact.start(crops, method)()
+        np.testing.assert_allclose(found, decode(maps, method)[0], atol=0.01)
+        np.testing.assert_allclose(peaks, decode(maps, method)[1], atol=1e-4)
+        # Recorded: the second call replays. Two batches on their way, taken in either order.
+        with_graph.start(crops[:1], method)()
+        later = [with_graph.start(crops[i : i + 1], method) for i in range(2)]
+        pairs = [finish() for finish in reversed(later)][::-1]
+        for i, (points, _) in enumerate(pairs):
+            expected_points = decode(with_graph(crops[i : i + 1]), method)[0]
+            assert np.median(np.abs(points - expected_points)) < 0.05
     with_graph.close()
     exact.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,8 +15,12 @@ from model.heatmap import Decoder, decode
 from model.markup import MARKUPS
 from tracker.crop import Region, crop_image, crop_matrix, from_crop, region_from_landmarks
 from tracker.engines import Engine, MapEngine, Maps
+from tracker.engines.base import PointEngine
 from tracker.look import face_look
 from tracker.stopwatch import Stopwatch
+
+# Points [N, K, 2] in crop pixels, peaks [N, K], and the maps of each crop, where they are wanted.
+_Decoded = tuple[NDArray[np.float64], NDArray[np.float32], Sequence[Maps | None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,38 +88,76 @@ class LandmarkNetwork:
         Returns:
             One measurement per region.
         """
+        return self.start(image, regions)()
+
+    def start(
+        self, image: NDArray[np.uint8], regions: list[Region]
+    ) -> Callable[[], list[Measurement]]:
+        """Begin to look, as far as the engine works by itself; on a processor, only cut the crops.
+
+        Args:
+            image: [H, W, 3], uint8, RGB.
+            regions: where to look.
+
+        Returns:
+            Gives one measurement per region. To be called at most once, and before the next look.
+        """
         if not regions:
-            return []
+            return list
         size = self._engine.info.input_size
         with self._stopwatch("crop"):
             crops = np.stack([crop_image(image, region, size) for region in regions])
-        with self._stopwatch("engine"):
-            heatmaps, maps = self._run(crops)
+        decoded = self._decoded(crops)
         with self._stopwatch("decode"):
-            points, peaks = decode(heatmaps, self._decoder)
-            found = [
-                self._measurement(
-                    from_crop(crop_points, crop_matrix(region, size)), scores, region, crop, own
-                )
-                for crop_points, scores, region, crop, own in zip(
-                    points, peaks, regions, crops, maps, strict=True
-                )
-            ]
-        return found
+            looks = [face_look(crop) for crop in crops]
 
-    def _run(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Sequence[Maps | None]]:
-        """Heatmaps [N, K, S/4, S/4], and the maps of each crop, if they are wanted."""
-        if not self._maps:
-            return self._engine(crops), [None] * len(crops)
-        heatmaps, maps = cast("MapEngine", self._engine).with_maps(crops)
-        return heatmaps, [Maps(*own) for own in zip(*maps, strict=True)]
+        def finish() -> list[Measurement]:
+            points, peaks, maps = decoded()
+            with self._stopwatch("decode"):
+                return [
+                    self._measurement(
+                        from_crop(crop_points, crop_matrix(region, size)), scores, region, look, own
+                    )
+                    for crop_points, scores, region, look, own in zip(
+                        points, peaks, regions, looks, maps, strict=True
+                    )
+                ]
+
+        return finish
+
+    def _decoded(self, crops: NDArray[np.uint8]) -> Callable[[], _Decoded]:
+        """Points, peaks and maps of crops; a GPU begins with them at once."""
+        engine = self._engine
+        no_maps = [None] * len(crops)
+        if isinstance(engine, PointEngine) and not self._maps:
+            with self._stopwatch("engine"):
+                wait = engine.start(crops, self._decoder)
+
+            def arrived() -> _Decoded:
+                with self._stopwatch("engine"):
+                    return *wait(), no_maps
+
+            return arrived
+
+        def computed() -> _Decoded:
+            maps: Sequence[Maps | None] = no_maps
+            with self._stopwatch("engine"):
+                if self._maps:
+                    heatmaps, all_maps = cast("MapEngine", engine).with_maps(crops)
+                    maps = [Maps(*own) for own in zip(*all_maps, strict=True)]
+                else:
+                    heatmaps = engine(crops)
+            with self._stopwatch("decode"):
+                return *decode(heatmaps, self._decoder), maps
+
+        return computed
 
     def _measurement(
         self,
         landmarks: NDArray[np.float64],
         peaks: NDArray[np.float32],
         region: Region,
-        crop: NDArray[np.uint8],
+        look: NDArray[np.float32],
         maps: Maps | None,
     ) -> Measurement:
         return Measurement(
@@ -124,6 +166,6 @@ class LandmarkNetwork:
             confidence=float(self._calibration.face_confidence(peaks)),
             region=region,
             next_region=region_from_landmarks(landmarks, self._markup.roll(landmarks)),
-            look=face_look(crop),
+            look=look,
             maps=maps,
         )

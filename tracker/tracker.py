@@ -115,15 +115,20 @@ class Tracker:
         rewound = self._last_time is not None and timestamp < self._last_time
         if rewound or image.shape != self._shape:
             self.reset()
-        with self.stopwatch("cut"):
-            if self._is_cut(image):
-                self._tracks = []
         paused = self._last_time is not None and timestamp - self._last_time > self.options.max_gap
         self._last_time, self._shape = timestamp, image.shape
-        newly_lost = self._follow(image, timestamp, paused)
+        looked = [] if paused else self._within_reach(image, timestamp)
+        finish = self._network.start(image, [region for _, region in looked])
+        # What is sure to be needed is done while a GPU works.
+        with self.stopwatch("cut"):
+            if cut := self._is_cut(image):
+                self._tracks, looked = [], []
+        sure = self._is_sure_to_detect(len(looked), timestamp)
+        regions = self._search(image) if sure else None
+        newly_lost = self._follow(looked, [] if cut else finish(), timestamp)
         if self._must_detect(timestamp, newly_lost):
             self._last_detection = timestamp
-            self._detect(image, timestamp)
+            self._detect(image, timestamp, self._search(image) if regions is None else regions)
         self._give_up(timestamp)
         return tuple(track.face() for track in self._tracks if not track.lost)
 
@@ -193,10 +198,10 @@ class Tracker:
     ) -> None:
         self.close()
 
-    def _follow(self, image: NDArray[np.uint8], timestamp: float, paused: bool) -> bool:
-        """Look for every known face where it should be; True if one was lost just now."""
-        looked = [] if paused else self._within_reach(image, timestamp)
-        measured = self._network(image, [region for _, region in looked])
+    def _follow(
+        self, looked: list[tuple[Track, Region]], measured: list[Measurement], timestamp: float
+    ) -> bool:
+        """Go on with every known face where it was looked for; True if one was lost just now."""
         claims = [
             (track, measurement)
             for (track, _), measurement in zip(looked, measured, strict=True)
@@ -250,10 +255,21 @@ class Tracker:
             return True
         return timestamp - self._last_detection >= self.options.detect_interval
 
-    def _detect(self, image: NDArray[np.uint8], timestamp: float) -> None:
-        """Find faces that are not followed: new ones, and lost ones again."""
+    def _is_sure_to_detect(self, looked: int, timestamp: float) -> bool:
+        """Whether `_must_detect` will say yes, however many of the faces looked for are found."""
+        if looked >= self.options.max_faces:
+            return False
+        if looked == 0 or self._last_detection is None:
+            return True
+        return timestamp - self._last_detection >= self.options.detect_interval
+
+    def _search(self, image: NDArray[np.uint8]) -> list[Region]:
+        """Regions of all faces that the detector sees."""
         with self.stopwatch("detect"):
-            regions = [region_from_detection(found) for found in self._detector(image)]
+            return [region_from_detection(found) for found in self._detector(image)]
+
+    def _detect(self, image: NDArray[np.uint8], timestamp: float, regions: list[Region]) -> None:
+        """Find faces that are not followed among detected ones: new, or lost ones again."""
         # With room for one face only, it is the largest that is meant.
         regions.sort(key=lambda region: -region.size)
         followed = [track.seen.next_region for track in self._in_sight()]

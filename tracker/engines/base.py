@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.confidence import Calibration
+from model.heatmap import Decoder
 
 Precision = Literal["auto", "f32", "f16", "bf16"]
+# What `model.heatmap.decode` gives: points [N, K, 2] in crop pixels, and peaks [N, K].
+Points = tuple[NDArray[np.float64], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,24 @@ class MapEngine(Engine, Protocol):
 
     def with_maps(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Maps]:
         """Run the network: heatmaps as from a call, and maps of N faces; both the caller's."""
+        ...
+
+
+@runtime_checkable
+class PointEngine(Engine, Protocol):
+    """An engine that decodes where it computes, while the processor does something else."""
+
+    def start(self, crops: NDArray[np.uint8], decoder: Decoder) -> Callable[[], Points]:
+        """Put crops on their way to the network and its decoder.
+
+        Args:
+            crops: [N, S, S, 3], RGB, any N >= 0.
+            decoder: as for `model.heatmap.decode`.
+
+        Returns:
+            Waits for the points and peaks and gives them. To be called at most once, and before
+            the engine is used again.
+        """
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from model.errors import InputError
-from model.heatmap import STRIDE
-from model.markup import MARKUPS
-from tracker.engines.base import Precision, normalize
-from tracker.engines.onnx_file import read_onnx
+from model.heatmap import Decoder
+from tracker.engines.base import Points, Precision
+from tracker.engines.onnx_file import OUTPUT, read_onnx
 from tracker.tensorrt.choice import choose_flavour
 from tracker.tensorrt.cuda import Gpu, find_gpu
+from tracker.tensorrt.decoding import PEAKS, POINTS
 from tracker.tensorrt.faces import portrait_crops
 from tracker.tensorrt.flavour import Flavour
 from tracker.tensorrt.progress import build_progress
@@ -35,6 +36,7 @@ class TensorRtEngine:
         weights: a shipped name, or the path of an .onnx or .engine file.
         threads: unused; for the other engines.
         precision: "f16", "f32", or "auto" for f16.
+        graphs: False runs without CUDA graphs, to see what they win.
 
     Raises:
         InputError: no GPU, no TensorRT, no pycuda; unusable weights; an engine for another GPU or
@@ -42,33 +44,46 @@ class TensorRtEngine:
     """
 
     def __init__(
-        self, weights: str, threads: int | None = None, precision: Precision = "auto"
+        self,
+        weights: str,
+        threads: int | None = None,
+        precision: Precision = "auto",
+        graphs: bool = True,
     ) -> None:
         del threads
         if precision == "bf16":
             raise InputError("the engine 'tensorrt' has no precision 'bf16': use f16 or f32.")
         gpu = find_gpu()
         engine, record, flavour = _find_engine(weights, gpu, precision)
-        self._runner: Runner | None = Runner(flavour, engine, record)
+        self._runner: Runner | None = Runner(flavour, engine, record, graphs)
         self.info = record.info
-        side = record.info.input_size // STRIDE
-        self._shape = (MARKUPS[record.info.markup].points, side, side)
         graph = ", CUDA graph" if self._runner.graphed else ""
         self.description = f"{flavour.title}, {gpu.name}, {record.precision}{graph}"
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network; see `tracker.engines.base.Engine`."""
-        if self._runner is None:
-            raise RuntimeError("this engine was closed")
-        heatmaps = np.empty((len(crops), *self._shape), dtype=np.float32)
-        self._runner(normalize(crops), heatmaps)
-        return heatmaps
+        return self._open().start(crops, (OUTPUT,))()[OUTPUT]
+
+    def start(self, crops: NDArray[np.uint8], decoder: Decoder) -> Callable[[], Points]:
+        """Put crops on their way; see `tracker.engines.base.PointEngine`."""
+        finish = self._open().start(crops, (POINTS[decoder], PEAKS))
+
+        def points() -> Points:
+            results = finish()
+            return results[POINTS[decoder]].astype(np.float64), results[PEAKS]
+
+        return points
 
     def close(self) -> None:
         """Release the GPU's memory; a second call does nothing."""
         if self._runner is not None:
             self._runner.close()
             self._runner = None
+
+    def _open(self) -> Runner:
+        if self._runner is None:
+            raise RuntimeError("this engine was closed")
+        return self._runner
 
 
 def _find_engine(

@@ -6,9 +6,9 @@ The tracker itself needs no torch: only this file imports it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,22 +16,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.errors import InputError
+from model.heatmap import Decoder
 from model.propnet import PropNet
 from model.weights import Metadata, load_network
-from tracker.engines.base import Maps, ModelInfo, Precision, normalize
+from tracker.engines.base import Maps, ModelInfo, Points, Precision, normalize
+from tracker.engines.torch_decode import decode_maps
+from tracker.engines.torch_graph import Recording, download, upload
 
 # Batches up to this size get a CUDA graph each. Larger ones keep the GPU busy for longer than the
 # launches take.
 _GRAPHED = 8
-# torch's own recipe for recording: libraries set themselves up in the first runs.
-_WARM_UP = 3
 
 
 class TorchEngine:
     """Runs a network in memory on the device where it lies.
 
     On a CPU in float32. On a GPU in float32 without TF32, or in float16 with a CUDA graph for each
-    small batch size; crops are normalised there.
+    small batch size; crops are normalised and heatmaps decoded there.
 
     The network may be in training: it is put into evaluation mode for each call and back. In
     float16 a copy is run, made here.
@@ -40,18 +41,23 @@ class TorchEngine:
         network: the network.
         info: what it is; `input_size` is the crop side that the callers will use.
         precision: "f32" or "f16".
+        graphs: False runs without CUDA graphs, to see what they win.
     """
 
     def __init__(
-        self, network: PropNet, info: ModelInfo, precision: Literal["f32", "f16"] = "f32"
+        self,
+        network: PropNet,
+        info: ModelInfo,
+        precision: Literal["f32", "f16"] = "f32",
+        graphs: bool = True,
     ) -> None:
         self.info = info
         self.maps = network.has_maps
         self._half = precision == "f16"
         self._network: PropNet | None = half_network(network) if self._half else network
         self._device = next(network.parameters()).device
-        self._graphs: dict[int, _Graph] = {}
-        self._records = self._half and self._device.type == "cuda"
+        self._graphs: dict[tuple[int, Decoder | None], Recording] = {}
+        self._records = graphs and self._half and self._device.type == "cuda"
         self.description = (
             f"PyTorch {torch.__version__}, {_describe(self._device)}, "
             f"{'fp16' if self._half else 'fp32'}{', CUDA graph' if self._records else ''}"
@@ -69,8 +75,23 @@ class TorchEngine:
         Raises:
             RuntimeError: the engine was closed.
         """
-        with self._evaluating() as network:
-            return _array(self._run(network, crops))
+        return self._begin(crops, None)()
+
+    def start(self, crops: NDArray[np.uint8], decoder: Decoder) -> Callable[[], Points]:
+        """Put crops on their way; see `tracker.engines.base.PointEngine`.
+
+        On a CPU nothing happens before the points are fetched.
+
+        Raises:
+            RuntimeError: the engine was closed.
+        """
+        finish = self._begin(crops, decoder)
+
+        def points() -> Points:
+            found = finish()
+            return np.ascontiguousarray(found[..., :2]), found[..., 2].astype(np.float32)
+
+        return points
 
     def with_maps(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Maps]:
         """Run the network, without a CUDA graph; see `tracker.engines.base.MapEngine`.
@@ -78,8 +99,10 @@ class TorchEngine:
         Raises:
             RuntimeError: the engine was closed.
         """
-        with self._evaluating() as network:
-            output = network.inference(self._input(crops))
+        network = self._opened()
+        with self._inference(network):
+            planes = torch.from_numpy(normalize(crops)).to(self._device)
+            output = network.inference(self._laid_out(planes))
             assert output.boundaries is not None and output.attention is not None
             maps = Maps(_array(output.boundaries), _array(output.attention.float().mean(dim=1)))
             return _array(output.landmarks), maps
@@ -89,12 +112,51 @@ class TorchEngine:
         self._network = None
         self._graphs.clear()
 
-    @contextmanager
-    def _evaluating(self) -> Iterator[PropNet]:
-        """The network in evaluation mode."""
+    def _begin(
+        self, crops: NDArray[np.uint8], decoder: Decoder | None
+    ) -> Callable[[], NDArray[Any]]:
+        """Begin on a GPU; returns what waits for the heatmaps, or with a decoder the points."""
+        network = self._opened()
+
+        def work(pixels: Tensor) -> Tensor:
+            return self._found(network, normalize_pixels(pixels), decoder)
+
+        if self._device.type == "cpu":
+
+            def compute() -> NDArray[Any]:
+                with self._inference(network):
+                    planes = torch.from_numpy(normalize(crops))
+                    return np.ascontiguousarray(self._found(network, planes, decoder).numpy())
+
+            return compute
+        with self._inference(network):
+            # A quarter of the bytes go to the GPU before they are normalised.
+            pixels = upload(crops, self._device)
+            if not self._records or not 0 < len(crops) <= _GRAPHED:
+                return download(work(pixels))
+            key = len(crops), decoder
+            if key not in self._graphs:
+                self._graphs[key] = Recording(work, pixels)
+            return download(self._graphs[key](pixels))
+
+    def _found(self, network: PropNet, planes: Tensor, decoder: Decoder | None) -> Tensor:
+        """From normalised crops to 32-bit heatmaps, or decoded."""
+        maps = network.landmarks(self._laid_out(planes)).float()
+        return maps if decoder is None else decode_maps(maps, decoder)
+
+    def _laid_out(self, planes: Tensor) -> Tensor:
+        planes = planes.half() if self._half else planes
+        return planes.contiguous(memory_format=torch.channels_last)
+
+    def _opened(self) -> PropNet:
         if self._network is None:
             raise RuntimeError("this engine was closed")
-        network, training = self._network, self._network.training
+        return self._network
+
+    @contextmanager
+    def _inference(self, network: PropNet) -> Iterator[None]:
+        """Evaluation without gradients; afterwards the network is as it was."""
+        training = network.training
         network.eval()
         try:
             # TF32 would be fp16's precision under fp32's name.
@@ -102,56 +164,9 @@ class TorchEngine:
                 torch.inference_mode(),
                 torch.backends.cudnn.flags(enabled=True, benchmark=self._records, allow_tf32=False),
             ):
-                yield network
+                yield
         finally:
             network.train(training)
-
-    def _run(self, network: PropNet, crops: NDArray[np.uint8]) -> Tensor:
-        if not self._records or not 0 < len(crops) <= _GRAPHED:
-            return network.landmarks(self._input(crops))
-        pixels = self._pixels(crops)
-        if len(crops) not in self._graphs:
-            self._graphs[len(crops)] = _Graph(self, network, pixels)
-        return self._graphs[len(crops)](pixels)
-
-    def _pixels(self, crops: NDArray[np.uint8]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(crops)).to(self._device)
-
-    def _input(self, crops: NDArray[np.uint8]) -> Tensor:
-        if self._device.type == "cpu":
-            return self._laid_out(torch.from_numpy(normalize(crops)))
-        # A quarter of the bytes go to the GPU before they are normalised.
-        return self._laid_out(normalize_pixels(self._pixels(crops)))
-
-    def _laid_out(self, planes: Tensor) -> Tensor:
-        planes = planes.half() if self._half else planes
-        return planes.contiguous(memory_format=torch.channels_last)
-
-
-class _Graph:
-    """The network recorded for one batch size: a single launch instead of hundreds."""
-
-    def __init__(self, engine: TorchEngine, network: PropNet, pixels: Tensor) -> None:
-        self._input = pixels.clone()
-
-        def run() -> Tensor:
-            return network.landmarks(engine._laid_out(normalize_pixels(self._input)))
-
-        side_stream = torch.cuda.Stream(pixels.device)
-        side_stream.wait_stream(torch.cuda.current_stream(pixels.device))
-        with torch.cuda.stream(side_stream):
-            for _ in range(_WARM_UP):
-                run()
-        torch.cuda.current_stream(pixels.device).wait_stream(side_stream)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._output = run()
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """Heatmaps of the pixels; overwritten by the next call."""
-        self._input.copy_(pixels)
-        self._graph.replay()
-        return self._output
 
 
 def _array(values: Tensor) -> NDArray[np.float32]:
@@ -183,7 +198,7 @@ def half_network(network: PropNet) -> PropNet:
 
 
 def open_torch_engine(
-    weights: str, device: str = "auto", precision: Precision = "f32"
+    weights: str, device: str = "auto", precision: Precision = "f32", graphs: bool = True
 ) -> TorchEngine:
     """Load trained weights into an engine.
 
@@ -191,6 +206,7 @@ def open_torch_engine(
         weights: a shipped name or the path of a .safetensors file.
         device: "auto" (a GPU if torch sees one), "cpu", "cuda" or "cuda:1".
         precision: "f32", "f16" (on a GPU), or "auto": f16 on a GPU, f32 on a CPU.
+        graphs: as for `TorchEngine`.
 
     Returns:
         The engine.
@@ -217,7 +233,7 @@ def open_torch_engine(
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.contiguous(memory_format=torch.channels_last)
-    return TorchEngine(network, model_info(metadata), precision)
+    return TorchEngine(network, model_info(metadata), precision, graphs)
 
 
 def model_info(metadata: Metadata) -> ModelInfo:

@@ -18,6 +18,8 @@ from model.errors import InputError
 
 # The driver's own library: what a machine with an NVIDIA GPU has before anything is installed.
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+# What the engines read and write.
+Number = type[np.uint8] | type[np.float32]
 _RECIPE = "pip install pycuda (it is compiled: needs the CUDA toolkit; see docs/gpu.md)"
 
 
@@ -111,14 +113,14 @@ class Context:
             # Left on the stack, pycuda aborts the process when Python ends.
             self.cuda.Context.pop()
 
-    def buffer(self, shape: tuple[int, ...]) -> Buffer:
-        """Memory for a float32 array on both sides. Call inside `active()`.
+    def buffer(self, shape: tuple[int, ...], kind: Number) -> Buffer:
+        """Memory for an array on both sides. Call inside `active()`.
 
         Raises:
             InputError: there is not enough.
         """
         try:
-            return Buffer(self.cuda, shape)
+            return Buffer(self.cuda, shape, kind)
         except self.cuda.Error as error:
             raise _no_memory(error) from error
 
@@ -143,21 +145,24 @@ def _no_memory(error: Exception) -> InputError:
 
 
 class Buffer:
-    """A float32 array in page-locked host memory and on the GPU.
+    """An array in page-locked host memory and on the GPU.
 
     Args:
         cuda: pycuda.driver, with a context active.
         shape: of the array.
+        kind: of its numbers.
 
     Attributes:
+        shape: of the array.
         host: the array in host memory.
         address: of the array on the GPU.
     """
 
-    def __init__(self, cuda: Any, shape: tuple[int, ...]) -> None:
+    def __init__(self, cuda: Any, shape: tuple[int, ...], kind: Number) -> None:
         self._cuda = cuda
+        self.shape = shape
         # Only page-locked memory is copied without waiting.
-        self.host: NDArray[np.float32] = cuda.pagelocked_empty(shape, np.float32)
+        self.host: NDArray[Any] = cuda.pagelocked_empty(shape, kind)
         self._page_locked: Any = self.host.base
         try:
             self._device = cuda.mem_alloc(self.host.nbytes)
@@ -178,5 +183,5 @@ class Buffer:
         """Free both. The context must be active."""
         self._device.free()
         # Nothing may be left that points into the freed memory.
-        self.host = np.empty(0, dtype=np.float32)
+        self.host = np.empty(0, dtype=self.host.dtype)
         self._page_locked.free()

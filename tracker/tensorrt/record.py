@@ -16,7 +16,8 @@ from tracker.engines.base import ModelInfo
 from tracker.tensorrt.cuda import Gpu
 from tracker.tensorrt.flavour import Flavour
 
-_FORMAT = "1"
+# 2: engines read bytes and give points beside heatmaps.
+_FORMAT = "2"
 # In place of a GPU's name: a TensorRT for RTX engine is finished on the GPU it runs on.
 ANY_GPU = Gpu("any RTX GPU", "any")
 

@@ -21,6 +21,7 @@ from model.files import replacing
 from tracker.engines.onnx_file import OnnxFile
 from tracker.tensorrt.builder import Batch, Report, build_engine
 from tracker.tensorrt.cuda import Gpu, find_gpu
+from tracker.tensorrt.decoding import with_decoder
 from tracker.tensorrt.flavour import Flavour
 from tracker.tensorrt.half import measure_peaks, overflowing, to_half
 from tracker.tensorrt.record import ANY_GPU, EngineRecord, foreign, read_engine, write_engine
@@ -68,10 +69,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A network as TensorRT gets it.
+    """A network in an engine's precision.
 
     Attributes:
-        model: in the engine's precision.
+        model: from normalised planes to heatmaps; TensorRT gets it `with_decoder`.
         fp32_layers: layers of an fp16 network that had to stay in 32 bits.
     """
 
@@ -114,7 +115,7 @@ def make_engine(
     timing_file = _timing_path(record)
     timing = timing_file.read_bytes() if timing_file.is_file() else b""
     start = perf_counter()
-    network = prepared.model.SerializeToString()
+    network = with_decoder(prepared.model).SerializeToString()
     built = build_engine(recipe.flavour, network, recipe.batch, timing, report)
     record = replace(
         record,

@@ -1,0 +1,55 @@
+"""`train.run --compile`: what torch.compile makes of the network."""
+
+import shutil
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from model.antialias import BlurPool, _repeat_border
+
+needs_compiler = pytest.mark.skipif(
+    not any(map(shutil.which, ("g++", "clang++", "c++"))),
+    reason="torch.compile needs a C++ compiler",
+)
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 5])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_border_is_repeated_as_torch_does(kernel: int, layout: torch.memory_format) -> None:
+    """Values to the bit, gradients to the order of sums."""
+    padding = BlurPool(4, kernel).padding
+    torch.manual_seed(0)
+    image = torch.rand(2, 4, 6, 10).contiguous(memory_format=layout)
+    ours, theirs = (image.clone().requires_grad_() for _ in range(2))
+    found = _repeat_border(ours, padding)
+    expected = functional.pad(theirs, padding, mode="replicate")
+    assert torch.equal(found, expected)
+    weights = torch.rand_like(expected)
+    (found * weights).sum().backward()
+    (expected * weights).sum().backward()
+    assert ours.grad is not None
+    assert theirs.grad is not None
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-6, atol=1e-6)
+
+
+@needs_compiler
+@pytest.mark.filterwarnings("ignore")  # of torch's own compiler, about itself
+def test_a_compiled_network_learns_as_a_plain_one() -> None:
+    """Channels-last as in training, forward and backward through the blurred downsampling."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), BlurPool(8, 3), nn.Conv2d(8, 4, 1)).to(
+        memory_format=torch.channels_last
+    )  # type: ignore[call-overload]
+    image = torch.rand(2, 3, 16, 16).contiguous(memory_format=torch.channels_last)
+    losses, gradients = [], []
+    for run in (network, torch.compile(network)):
+        network.zero_grad()
+        loss = run(image).square().mean()
+        loss.backward()
+        losses.append(loss.detach())
+        gradients.append([p.grad.clone() for p in network.parameters()])
+    torch.testing.assert_close(losses[1], losses[0])
+    for found, expected in zip(gradients[1], gradients[0], strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
