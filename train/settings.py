@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 
 from model.config import PropNetConfig
 from model.errors import InputError
+from model.files import sha256
+from model.zoo import find_weights
 from train.data.sample import Sample
 from train.recipe import Recipe
 
@@ -37,6 +39,7 @@ class RunConfig:
         recipe_name: for the notes in the weights.
         checkpoint_minutes: work that a kill may cost; 0 saves after every step.
         init: weights to start from instead of random ones, a shipped name or a .safetensors file.
+        teachers: weights whose heatmaps are learned too (`train.teacher`), like `init`.
     """
 
     name: str
@@ -52,6 +55,7 @@ class RunConfig:
     recipe_name: str = ""
     checkpoint_minutes: float = 5.0
     init: str | None = None
+    teachers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.max_minutes is None):
@@ -77,6 +81,7 @@ class RunConfig:
             "precision": self.precision,
             "processes": world_size,
             "init": self.init,
+            "teachers": [sha256(find_weights(t, ".safetensors")) for t in self.teachers] or None,
             "training data": faces_digest(samples),
         }
 
@@ -87,6 +92,7 @@ class RunConfig:
             f"recipe {self.recipe_name or 'unnamed'} ({recipe[:12]}), "
             f"{len(samples)} training faces ({faces_digest(samples)[:12]}), seed {self.seed}"
             + (f", from {self.init}" if self.init else "")
+            + (f", taught by {', '.join(self.teachers)}" if self.teachers else "")
         )
 
 

@@ -9,6 +9,9 @@ A line holds 207 fields: 196 coordinates x0 y0 .. x97 y97 (0-based), the rectang
 y_max, six attributes 0/1, the image's name relative to WFLW_images. The official lists of the test
 subsets (folder `list_98pt_test`) are the test list filtered by these attributes, so they are not
 read.
+
+Not official: a line of a training list whose 196 coordinates are all `nan` is a face of which only
+the box is known, to be learned from a teacher.
 """
 
 from __future__ import annotations
@@ -64,6 +67,10 @@ def read_wflw(root: Path, split: str = "train") -> list[Sample]:
             continue
         where = f"{path}, line {number}"
         sample = _parse_line(line, root / _IMAGES, where)
+        if split != "train" and not sample.has_points:
+            raise InputError(
+                f"{where}: the face has no landmarks, which only training can do without."
+            )
         if not folders.holds(sample.image):
             raise InputError(f"{where}: the image {sample.image} does not exist.")
         samples.append(sample)
@@ -112,8 +119,11 @@ def _parse_line(line: str, images: Path, where: str) -> Sample:
         numbers = np.array(fields[: 2 * POINTS + 4], dtype=np.float64)
     except ValueError as error:
         raise InputError(f"{where}: {error}; the first 200 fields must be numbers.") from error
-    if not np.isfinite(numbers).all():
-        bad = fields[int(np.flatnonzero(~np.isfinite(numbers))[0])]
+    box_only = bool(np.isnan(numbers[: 2 * POINTS]).all())
+    wrong = ~np.isfinite(numbers)
+    wrong[: 2 * POINTS] &= not box_only
+    if wrong.any():
+        bad = fields[int(np.flatnonzero(wrong)[0])]
         raise InputError(f"{where}: the coordinate {bad} is not a finite number.")
     box = numbers[2 * POINTS :]
     if box[2] <= box[0] or box[3] <= box[1]:
