@@ -48,9 +48,11 @@ def teacher_file(path: Path, config: PropNetConfig, seed: int) -> str:
         if name.endswith("running_mean"):
             value.normal_(0, 0.2)
     with torch.no_grad():
-        for stack in network.stacks:
-            assert stack.propagation is None or isinstance(stack.propagation, torch.nn.Module)
-            stack.to_landmarks.bias.fill_(0.5)  # type: ignore[union-attr, operator]
+        for name, value in network.named_parameters():
+            if name.endswith("to_landmarks.weight"):
+                value.mul_(8)
+            if name.endswith("to_landmarks.bias"):
+                value.fill_(0.5)
     save_network(path, network, Metadata(path.stem, config, 64), torch.float32)
     return str(path)
 

@@ -29,7 +29,7 @@ POINTS = 98
 FIELDS = 2 * POINTS + 4 + len(ATTRIBUTES) + 1
 
 _LISTS = "WFLW_annotations/list_98pt_rect_attr_train_test"
-_IMAGES = "WFLW_images"
+IMAGES = "WFLW_images"
 # The folders of the official images are WIDER FACE events: "37--Soccer".
 _EVENT = re.compile(r"\d+--")
 
@@ -50,7 +50,7 @@ def read_wflw(root: Path, split: str = "train") -> list[Sample]:
     """
     if split not in SPLITS:
         raise InputError(f"WFLW has no split {split!r}; choose one of {', '.join(SPLITS)}.")
-    path = root / _LISTS / f"list_98pt_rect_attr_{split}.txt"
+    path = list_path(root, split)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -66,7 +66,7 @@ def read_wflw(root: Path, split: str = "train") -> list[Sample]:
         if not line.strip():
             continue
         where = f"{path}, line {number}"
-        sample = _parse_line(line, root / _IMAGES, where)
+        sample = _parse_line(line, root / IMAGES, where)
         if split != "train" and not sample.has_points:
             raise InputError(
                 f"{where}: the face has no landmarks, which only training can do without."
@@ -77,6 +77,24 @@ def read_wflw(root: Path, split: str = "train") -> list[Sample]:
     if not samples:
         raise InputError(f"{path} holds no face; download the WFLW lists again.")
     return samples
+
+
+def list_path(root: Path, split: str) -> Path:
+    """The list of a split."""
+    return root / _LISTS / f"list_98pt_rect_attr_{split}.txt"
+
+
+def format_line(sample: Sample, name: str, digits: int) -> str:
+    """A face as a line of a list: the inverse of reading one.
+
+    Args:
+        sample: 98 points, a box, six attributes.
+        name: of the picture, relative to WFLW_images.
+        digits: behind the point of the coordinates, at most; trailing zeros are left out.
+    """
+    numbers = [f"{value:.{digits}f}" for value in (*sample.points.ravel(), *sample.box)]
+    short = [text.rstrip("0").rstrip(".") if "." in text else text for text in numbers]
+    return " ".join([*short, *map(str, sample.attributes), name])
 
 
 def source_of(name: str) -> str:
