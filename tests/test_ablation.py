@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from faces import read_faces, write_faces
+from faces import TINY, read_faces, write_faces
 
 from model.config import VARIANTS, PropNetConfig
-from model.errors import InputError
+from model.errors import InputError, run_command
 from model.weights import load_network
 from tracker.engines.torch import open_torch_engine
+from train.ablate import app
 from train.ablation import TABLES, network_of, recipe_of, variants_of
 from train.ablation import VARIANTS as RUNS
 from train.ablationreport import RESULT, Result, read_results, to_json, to_tables
 from train.evaluation import evaluate
 from train.recipe import Recipe
 
-ROOT = Path(__file__).parent.parent
 ALL = variants_of((4, 5, 6, 7))
 
 
@@ -121,18 +121,30 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
         read_results(tmp_path, ALL)
 
 
-def command(*options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "train.ablate", *map(str, options)],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=600,
-    )  # fmt: skip
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., SimpleNamespace]:
+    """The command as `python -m` runs it: exit code, stdout, stderr."""
+
+    def call(*options: object) -> SimpleNamespace:
+        monkeypatch.setattr(sys, "argv", ["ablate", *map(str, options)])
+        with pytest.raises(SystemExit) as left:
+            run_command(app)
+        printed = capsys.readouterr()
+        return SimpleNamespace(returncode=left.value.code, stdout=printed.out, stderr=printed.err)
+
+    return call
 
 
-def test_the_command_from_end_to_end(tmp_path: Path) -> None:
+def test_the_command_from_end_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., SimpleNamespace]
+) -> None:
+    monkeypatch.setitem(VARIANTS, "tiny", TINY)
     data, out = write_faces(tmp_path / "faces"), tmp_path / "runs"
     options = (
         "--data", data, "--out", out, "--table", "7,4", "--seeds", "3", "--size", 64,
-        "--batch", 8, "--threads", 1,
+        "--batch", 8, "--threads", 1, "--model", "tiny",
     )  # fmt: skip
     done = command(*options, "--views", 20)
     assert done.returncode == 0, done.stderr
@@ -148,8 +160,7 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
         assert values["nme"] == pytest.approx(float(rows[-1]["dev_nme"]), rel=0.02)
     weights = str(out / "propagation-3" / "last.safetensors")
     network, _ = load_network(weights)
-    assert network.config == network_of(RUNS["propagation"], VARIANTS["propnet-s"])
-    torch.set_num_threads(1)
+    assert network.config == network_of(RUNS["propagation"], TINY)
     errors = evaluate(open_torch_engine(weights, "cpu"), read_faces(data)[1]).errors
     values = json.loads((out / "propagation-3" / RESULT).read_text())
     assert values["nme"] == pytest.approx(100 * errors.mean(), rel=1e-5)
@@ -188,19 +199,13 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
 )
 def test_wrong_arguments(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    command: Callable[..., SimpleNamespace],
     options: list[object],
     message: str,
 ) -> None:
-    from model.errors import run_command
-    from train.ablate import app
-
     data = write_faces(tmp_path / "faces", train=8, test=2)
     arguments = [str(data) if option == "DATA" else str(option) for option in options]
-    monkeypatch.setattr(sys, "argv", ["ablate", "--out", str(tmp_path / "runs"), *arguments])
-    with pytest.raises(SystemExit) as left:
-        run_command(app)
-    assert left.value.code == 2
-    assert message in capsys.readouterr().err
+    done = command("--out", tmp_path / "runs", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
     assert not (tmp_path / "runs").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from faces import RECIPE, STILL, TINY, read_faces, write_faces
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.config import PropNetConfig
-from model.errors import InputError
+from model.config import VARIANTS, PropNetConfig
+from model.errors import InputError, run_command
 from model.markup import WFLW
 from model.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
@@ -27,10 +26,10 @@ from train.distributed import World
 from train.loop import Trainer
 from train.losses import LossConfig
 from train.recipe import Distillation, Recipe, Source
+from train.run import app
 from train.settings import RunConfig
 from train.teacher import Teacher
 
-ROOT = Path(__file__).parent.parent
 CPU = World(0, 1, torch.device("cpu"))
 STEPS = 6
 # Another stack count and width than the student's.
@@ -280,7 +279,12 @@ def test_faces_without_labels_need_a_teacher_and_the_setting(
         Trainer(config(tmp_path, RECIPE, teachers[0]), bare, faces[1], CPU)
 
 
-def test_the_command_learns_from_boxes_alone(teachers: tuple[str, str], tmp_path: Path) -> None:
+def test_the_command_learns_from_boxes_alone(
+    teachers: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     root = write_faces(tmp_path / "boxes")
     path = root / "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_train.txt"
     lines = [line.split() for line in path.read_text().splitlines()]
@@ -293,12 +297,15 @@ def test_the_command_learns_from_boxes_alone(teachers: tuple[str, str], tmp_path
     arguments = [
         "--data", root, "--recipe", tmp_path / "quick.yaml", "--out", tmp_path / "run",
         "--epochs", 1, "--teacher", teachers[0], "--teacher", "propnet-s", "--threads", 1,
+        "--model", "tiny",
     ]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "train.run", *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "note: propnet-s was trained at 192 px and will teach at 64 px" in done.stdout
-    assert "big.safetensors was trained" not in done.stdout
-    assert "finished: dev NME" in done.stdout
+    monkeypatch.setitem(VARIANTS, "tiny", TINY)
+    monkeypatch.setattr(sys, "argv", ["run", *map(str, arguments)])
+    with pytest.raises(SystemExit) as left:
+        run_command(app)
+    printed = capsys.readouterr()
+    assert left.value.code == 0, printed.err
+    said = " ".join(printed.out.split())
+    assert "note: propnet-s was trained at 192 px and will teach at 64 px" in said
+    assert "big.safetensors was trained" not in said
+    assert "finished: dev NME" in said

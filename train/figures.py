@@ -19,7 +19,7 @@ from model.markup import Markup
 from model.weights import load_network
 from tracker.crop import crop_image, crop_matrix, region_from_box, to_crop
 from tracker.detect import FaceDetector
-from tracker.draw import draw_faces
+from tracker.draw import DEFAULT_LAYERS, draw_faces
 from tracker.engines.base import normalize
 from tracker.engines.torch import open_torch_engine
 from train.ced import plot_ced
@@ -201,18 +201,22 @@ def _compare(sample: Sample, points: NDArray[np.float64], markup: Markup) -> NDA
     """A tile with the labels and, over them, what was found."""
     size = _ZOOM * _TILE
     matrix = crop_matrix(region_from_box(sample.box), size)
-    faces = [
-        _Drawn(number, to_crop(p, matrix).astype(np.float32))
-        for number, p in ((_TRUE, sample.points), (_FOUND, points))
-        if np.isfinite(p).all()
-    ]
-    large = draw_faces(_crop(sample, size), faces, markup)
+    large = _crop(sample, size)
+    # The labels' dots would hide which curve is whose.
+    for number, placed, layers in (
+        (_TRUE, sample.points, frozenset({"curves"})),
+        (_FOUND, points, DEFAULT_LAYERS),
+    ):
+        if np.isfinite(placed).all():
+            face = _Drawn(number, to_crop(placed, matrix).astype(np.float32))
+            large = draw_faces(large, [face], markup, layers)
     return np.asarray(cv2.resize(large, (_TILE, _TILE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _short(sample: Sample) -> str:
-    """The end of a picture's name, for a caption."""
-    return "/".join(sample.image.parts[-2:]) if sample.entry is None else f"[{sample.entry[1]}]"
+    """Source and file of a face, for a caption."""
+    name = sample.image.name if sample.entry is None else str(sample.entry[1])
+    return f"{sample.source.rpartition('/')[2]}/{name}"
 
 
 def _label(weights: str) -> str:
