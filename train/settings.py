@@ -14,7 +14,7 @@ from model.errors import InputError
 from model.files import sha256
 from model.zoo import find_weights
 from train.data.sample import Sample
-from train.recipe import Recipe
+from train.recipe import Recipe, build
 
 Precision = Literal["bf16", "f32"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -94,6 +94,21 @@ class RunConfig:
             + (f", from {self.init}" if self.init else "")
             + (f", taught by {', '.join(self.teachers)}" if self.teachers else "")
         )
+
+
+def completed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an older checkpoint, with what recipes did not have then at its default.
+
+    A default leaves training as it was before the setting existed, so such a run can go on. What is
+    no recipe of today stays as it is, and equals none.
+    """
+    try:
+        # Through JSON, as from a file: a recipe is built from lists, not from tuples.
+        plain = json.loads(json.dumps(settings["recipe"]))
+        recipe: Recipe = build(Recipe, plain, "recipe")
+    except (KeyError, InputError):
+        return settings
+    return {**settings, "recipe": recipe.to_dict()}
 
 
 def faces_digest(samples: Sequence[Sample]) -> str:
