@@ -19,12 +19,12 @@ from model.config import VARIANTS, PropNetConfig
 from model.errors import InputError, run_command
 from model.weights import load_network
 from tracker.engines.torch import open_torch_engine
-from train.ablate import app
+from train.ablate import _epochs, app
 from train.ablation import TABLES, network_of, recipe_of, variants_of
 from train.ablation import VARIANTS as RUNS
 from train.ablationreport import RESULT, Result, read_results, to_json, to_tables
 from train.evaluation import evaluate
-from train.recipe import Recipe
+from train.recipe import Recipe, Stage
 
 ALL = variants_of((4, 5, 6, 7))
 
@@ -146,7 +146,7 @@ def test_the_command_from_end_to_end(
         "--data", data, "--out", out, "--table", "7,4", "--seeds", "3", "--size", 64,
         "--batch", 8, "--threads", 1, "--model", "tiny",
     )  # fmt: skip
-    done = command(*options, "--views", 20)
+    done = command(*options, "--views", 12)
     assert done.returncode == 0, done.stderr
     runs = sorted(path.name for path in out.iterdir())
     assert runs == ["baseline-3", "focal-3", "propagation-3"]
@@ -167,7 +167,7 @@ def test_the_command_from_end_to_end(
     written = {path: path.stat().st_mtime_ns for path in out.glob("*/*")}
     # A finished run stays, a lost score is taken again, other settings are refused.
     (out / "focal-3" / RESULT).unlink()
-    again = command(*options, "--views", 20)
+    again = command(*options, "--views", 12)
     assert again.returncode == 0, again.stderr
     kept = {path: path.stat().st_mtime_ns for path in out.glob("*/*")}
     assert {path for path in written if kept[path] != written[path]} == {out / "focal-3" / RESULT}
@@ -209,3 +209,10 @@ def test_wrong_arguments(
     assert done.returncode == 2
     assert message in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_length_in_faces_is_rounded_up_to_epochs(tmp_path: Path) -> None:
+    training = read_faces(write_faces(tmp_path / "faces"))[0]
+    recipe = Recipe(stages=(Stage(1.0, 64, 5),))  # 24 faces in batches of 5: 20 an epoch
+    assert [_epochs(None, views, training, recipe) for views in (1, 20, 21, 60)] == [1, 1, 2, 3]
+    assert _epochs(7, None, training, recipe) == 7

@@ -92,6 +92,7 @@ def main(
     training = [sample for root in data for sample in read_dataset("wflw", root, "train")]
     dev = read_dataset("wflw", data[0], DEFAULT_SPLITS["wflw"])
     basis = replace(load_recipe(recipe), stages=(Stage(1.0, size, batch),))
+    length = _epochs(epochs, views, training, basis)
     configs = [
         (
             variant,
@@ -100,7 +101,7 @@ def main(
                 network=network_of(variant, replace(get_variant(model), markup=MARKUP_OF["wflw"])),
                 recipe=recipe_of(variant, basis),
                 out=out / f"{variant.name}-{seed}",
-                epochs=_epochs(epochs, views, training, basis, seed),
+                epochs=length,
                 max_minutes=None,
                 seed=seed,
                 workers=workers,
@@ -156,10 +157,8 @@ def _one(
         partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-def _epochs(
-    epochs: int | None, views: int | None, samples: list[Sample], recipe: Recipe, seed: int
-) -> int:
-    """Length of a run, the same for every variant of a seed."""
+def _epochs(epochs: int | None, views: int | None, samples: list[Sample], recipe: Recipe) -> int:
+    """Length of every run."""
     if (epochs is None) == (views is None):
         raise InputError("give the length of the runs: either --epochs or --views.")
     if epochs is not None:
@@ -167,8 +166,10 @@ def _epochs(
     assert views is not None
     if views < 1:
         raise InputError("--views must be at least 1.")
-    # Epochs differ by a few faces where a source is served in part.
-    return max(1, math.ceil(views / max(1, len(epoch_order(samples, recipe, seed, 0)))))
+    # Any seed's first epoch will do: they differ by a few faces where a source is served in part.
+    batch = recipe.stages[-1].batch
+    served = len(epoch_order(samples, recipe, 0, 0)) // batch * batch
+    return max(1, math.ceil(views / max(1, served)))
 
 
 def _numbers(option: str, text: str) -> tuple[int, ...]:
