@@ -30,7 +30,7 @@ from train.distributed import World
 from train.evaluation import evaluate
 from train.interrupt import Interrupted, held_signals
 from train.loop import Trainer
-from train.recipe import Stage
+from train.recipe import Distillation, Source, Stage
 from train.run import app
 from train.settings import RunConfig, faces_digest
 
@@ -270,6 +270,26 @@ def test_other_settings_do_not_resume(
 ) -> None:
     with pytest.raises(InputError, match=f"belongs to a run with another {named}: give the same"):
         trainer(faces, config(whole.config.out, **changes))
+
+
+def test_a_checkpoint_from_before_a_setting_existed_resumes(
+    faces: tuple[list[Sample], list[Sample]], tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, sources={"ytf": Source(weight=0.5)})
+    settings = config(tmp_path, epochs=1, recipe=recipe)
+    with pytest.raises(Killed):
+        trainer(faces, settings, kill_at(3)).run()
+    path = tmp_path / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    for old in (content["settings"]["recipe"], content["settings"]["recipe"]["sources"]["ytf"]):
+        old.pop("distillation", None)
+        old.pop("labels", None)
+    del content["settings"]["teachers"]
+    torch.save(content, path)
+    assert trainer(faces, settings).progress.step == 2
+    other = replace(recipe, distillation=Distillation(weight=2.0))
+    with pytest.raises(InputError, match="belongs to a run with another recipe"):
+        trainer(faces, replace(settings, recipe=other))
 
 
 def test_other_data_do_not_resume(

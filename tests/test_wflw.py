@@ -114,6 +114,23 @@ def test_a_malformed_line_is_named(
     assert f"{path}, line 2" in str(caught.value)
 
 
+def test_only_training_can_do_without_landmarks(tmp_path: Path) -> None:
+    box_only = [*["nan"] * 196, *line_of(1, NAMES[1])[196:]]
+    path = write_dataset(tmp_path, [line_of(0, NAMES[0]), box_only])
+    with pytest.raises(InputError, match="line 2: the face has no landmarks, which only training"):
+        read_wflw(tmp_path, "test")
+    path.rename(path.with_name("list_98pt_rect_attr_train.txt"))
+    first, second = read_wflw(tmp_path, "train")
+    assert (first.has_points, second.has_points) == (True, False)
+    assert np.isnan(second.points).all()
+    assert np.isfinite(second.box).all()
+    # A box that is unknown as well is a mistake.
+    wrong = " ".join([*box_only[:196], "nan", *box_only[197:]])
+    path.with_name("list_98pt_rect_attr_train.txt").write_text(wrong)
+    with pytest.raises(InputError, match="the coordinate nan is not a finite number"):
+        read_wflw(tmp_path, "train")
+
+
 def test_a_list_that_is_missing_empty_or_binary(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--data must name the folder"):
         read_wflw(tmp_path, "test")

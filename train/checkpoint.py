@@ -12,6 +12,7 @@ import torch
 from model.errors import InputError
 from model.files import replacing
 from train.history import Row
+from train.settings import completed
 
 
 @dataclass
@@ -77,7 +78,8 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[Progress, dic
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        found, states, values = content["settings"], content["states"], dict(content["progress"])
+        found, states = completed(content["settings"]), content["states"]
+        values = dict(content["progress"])
         rows = [Row(**row) for row in values.pop("rows")]
         progress = Progress(**values, rows=rows)
         different = [key for key in settings if found.get(key) != settings[key]]

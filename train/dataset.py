@@ -21,7 +21,7 @@ from model.heatmap import (
 from model.markup import Markup
 from tracker.crop import region_from_box, to_crop, warp_image
 from train.augment import AugmentConfig, random_look, random_matrix
-from train.data.sample import Sample
+from train.data.sample import NO_ATTRIBUTES, Sample
 
 Item = dict[str, Tensor]
 
@@ -42,6 +42,9 @@ class CropDataset(Dataset[Item]):
         weights: [len(samples)] loss weight of each face.
         landmark_sigma: width of the target Gaussians, heatmap pixels.
         load: gives the picture of a sample.
+        labelled: [len(samples)] bool; False serves a face without its landmarks and attributes.
+            None serves all with them.
+        clean: also serve each crop before its look is changed, under "clean": a teacher's view.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class CropDataset(Dataset[Item]):
         weights: NDArray[np.float32],
         landmark_sigma: float = LANDMARK_SIGMA,
         load: Callable[[Sample], NDArray[np.uint8]] = Sample.load,
+        labelled: NDArray[np.bool_] | None = None,
+        clean: bool = False,
     ) -> None:
         self.samples = samples
         self.markup = markup
@@ -63,6 +68,8 @@ class CropDataset(Dataset[Item]):
         self.seed = seed
         self.weights = weights
         self.landmark_sigma = landmark_sigma
+        self.labelled = np.ones(len(samples), dtype=bool) if labelled is None else labelled
+        self.clean = clean
         self._load = load
         self._flip = markup.flip
         self._plan: list[tuple[int, tuple[int, int, int]]] = []
@@ -87,19 +94,40 @@ class CropDataset(Dataset[Item]):
         sample = self.samples[index]
         rng = np.random.default_rng(entropy)
         matrix, mirrored = random_matrix(region_from_box(sample.box), self.size, self.augment, rng)
-        crop = random_look(warp_image(self._load(sample), matrix, self.size), self.augment, rng)
+        clean = warp_image(self._load(sample), matrix, self.size)
+        crop = random_look(clean, self.augment, rng)
+        labelled = bool(self.labelled[index])
+        landmarks, boundaries = self._maps(sample, matrix, mirrored) if labelled else self._blank()
+        item = {
+            "crop": torch.from_numpy(crop),
+            "landmarks": torch.from_numpy(landmarks),
+            "boundaries": torch.from_numpy(boundaries),
+            "attributes": torch.tensor(sample.attributes if labelled else NO_ATTRIBUTES),
+            "weight": torch.tensor(self.weights[index]),
+            "labelled": torch.tensor(labelled),
+        }
+        return {**item, "clean": torch.from_numpy(clean)} if self.clean else item
+
+    def _maps(
+        self, sample: Sample, matrix: NDArray[np.float64], mirrored: bool
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Landmark and boundary heatmaps of a crop.
+
+        They are encoded here, not on the device: with a GPU the loading processes have time to
+        spare (docs/training.md).
+        """
         points = to_crop(sample.points, matrix)
         if mirrored:
             points = points[self._flip]
-        cells = crop_to_heatmap(points)
+        cells, side = crop_to_heatmap(points), self.size // STRIDE
+        return (
+            encode_landmarks(cells, side, self.landmark_sigma),
+            encode_boundaries(cells, self.markup.curves, side, BOUNDARY_SIGMA),
+        )
+
+    def _blank(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """In their place for a face without labels; no loss looks at them."""
         side = self.size // STRIDE
-        # Encoded here, not on the device: with a GPU the workers have time to spare.
-        return {
-            "crop": torch.from_numpy(crop),
-            "landmarks": torch.from_numpy(encode_landmarks(cells, side, self.landmark_sigma)),
-            "boundaries": torch.from_numpy(
-                encode_boundaries(cells, self.markup.curves, side, BOUNDARY_SIGMA)
-            ),
-            "attributes": torch.tensor(sample.attributes),
-            "weight": torch.tensor(self.weights[index]),
-        }
+        counts = self.markup.points, len(self.markup.curves)
+        first, second = (np.zeros((count, side, side), dtype=np.float32) for count in counts)
+        return first, second

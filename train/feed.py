@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -35,6 +36,7 @@ class Feed:
         self._markup = get_markup(config.network.markup)
         weights = [config.recipe.source(sample.source).weight for sample in samples]
         self._weights = np.array(weights, dtype=np.float32)
+        self._labelled = _labelled(config, samples)
         # Loading processes start anew every epoch, and each would keep its own copy.
         self._load = Sample.load if config.workers else PictureCache()
 
@@ -76,6 +78,8 @@ class Feed:
             weights=self._weights,
             landmark_sigma=config.recipe.landmark_sigma,
             load=self._load,
+            labelled=self._labelled,
+            clean=bool(config.teachers) and config.recipe.distillation.clean,
         )
         # Every process takes every size-th face of the same order.
         mine = self._order(epoch)[world.rank :: world.size]
@@ -98,6 +102,27 @@ class Feed:
 
     def _order(self, epoch: int) -> list[int]:
         return epoch_order(self._samples, self._config.recipe, self._config.seed, epoch)
+
+
+def _labelled(config: RunConfig, samples: Sequence[Sample]) -> NDArray[np.bool_]:
+    """Which faces are learned from their labels.
+
+    Raises:
+        InputError: a face has neither labels to learn from nor a teacher.
+    """
+    labelled = np.array([config.recipe.source(sample.source).labels for sample in samples])
+    for sample, has in zip(samples, labelled, strict=True):
+        if has and not sample.has_points:
+            raise InputError(
+                f"{sample.name} has no landmarks: set 'labels: false' for the source "
+                f"'{sample.source}' in the recipe and give a --teacher."
+            )
+        if not has and not config.teachers:
+            raise InputError(
+                f"the recipe sets 'labels: false' for the source '{sample.source}', so nothing "
+                "would be learned from it: give a --teacher."
+            )
+    return labelled
 
 
 def _start_worker(number: int) -> None:

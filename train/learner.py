@@ -15,6 +15,7 @@ from train.distributed import World
 from train.ema import WeightAverage
 from train.losses import focal_weights, propnet_loss
 from train.settings import RunConfig
+from train.teacher import Teacher
 
 
 def _start(config: RunConfig) -> PropNet:
@@ -34,6 +35,12 @@ def _start(config: RunConfig) -> PropNet:
     return network.train()
 
 
+def _planes(crops: Tensor) -> Tensor:
+    """Crops [N, S, S, 3] uint8 to [N, 3, S, S]: tracker.engines.base.normalize on the device."""
+    image = crops.permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return image.contiguous(memory_format=torch.channels_last)
+
+
 class Learner:
     """Network, average and optimiser of a run, and the step that changes them.
 
@@ -51,6 +58,17 @@ class Learner:
         torch.manual_seed(config.seed)
         self.network = _start(config).to(world.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.teacher = (
+            Teacher(
+                config.teachers,
+                config.network,
+                world.device,
+                mirror=recipe.distillation.mirror,
+                bf16=config.precision == "bf16",
+            )
+            if config.teachers
+            else None
+        )
         self.average = WeightAverage(self.network, recipe.ema_decay)
         kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
         self.optimizer = kind(
@@ -93,17 +111,19 @@ class Learner:
         batch = {
             key: value.to(self.world.device, non_blocking=True) for key, value in batch.items()
         }
-        # The same arithmetic as tracker.engines.base.normalize, on the device.
-        image = batch["crop"].permute(0, 3, 1, 2).float().div(127.5).sub(1)
-        image = image.contiguous(memory_format=torch.channels_last)
-        weights = batch["weight"]
-        if self.recipe.loss.focal:
-            weights = weights * focal_weights(batch["attributes"])
+        recipe, image = self.recipe, _planes(batch["crop"])
+        weights = batch["weight"] * batch["labelled"]
+        if recipe.loss.focal:
+            weights = weights * focal_weights(batch["attributes"], batch["labelled"])
         with self._autocast:
             outputs = self._model(image)
-        return propnet_loss(
-            outputs, batch["landmarks"], batch["boundaries"], weights, self.recipe.loss
-        )
+        loss = propnet_loss(outputs, batch["landmarks"], batch["boundaries"], weights, recipe.loss)
+        if self.teacher is None:
+            return loss
+        landmarks, boundaries = self.teacher(_planes(batch["clean"]) if "clean" in batch else image)
+        # Without focal weights: attributes are labels, and half of these faces may have none.
+        taught = propnet_loss(outputs, landmarks, boundaries, batch["weight"], recipe.loss)
+        return loss + recipe.distillation.weight * taught
 
     def state(self) -> dict[str, Any]:
         """Everything that a step changes, for a checkpoint."""

@@ -104,7 +104,7 @@ def adaptive_wing(prediction: Tensor, target: Tensor, config: LossConfig) -> Ten
     return loss
 
 
-def focal_weights(attributes: Tensor) -> Tensor:
+def focal_weights(attributes: Tensor, labelled: Tensor | None = None) -> Tensor:
     """Weight of every sample of a batch (Eq. 2, summed over the classes as in Eq. 3).
 
     Eq. 2 gives class c the factor 1 if nobody in the batch has the attribute, else
@@ -115,13 +115,16 @@ def focal_weights(attributes: Tensor) -> Tensor:
 
     Args:
         attributes: [N, C], 0 or 1.
+        labelled: [N] bool; samples whose attributes nobody knows do not count among the N, and
+            their own attributes must be 0. None: all are known.
 
     Returns:
         [N] weights, >= 1.
     """
     members = attributes.to(torch.float32)
     count = members.sum(dim=0, keepdim=True)
-    factor = torch.where(count > 0, len(members) / count.clamp_min(1), torch.ones_like(count))
+    known = len(members) if labelled is None else labelled.sum()
+    factor = torch.where(count > 0, known / count.clamp_min(1), torch.ones_like(count))
     return torch.where(members > 0, factor, torch.ones_like(members)).mean(dim=1)
 
 
@@ -149,7 +152,7 @@ def map_loss(
 def propnet_loss(
     outputs: Sequence[StackOutput],
     landmark_target: Tensor,
-    boundary_target: Tensor,
+    boundary_target: Tensor | None,
     weights: Tensor,
     config: LossConfig,
 ) -> Tensor:
@@ -158,7 +161,7 @@ def propnet_loss(
     Args:
         outputs: one per stack.
         landmark_target: [N, K, S, S].
-        boundary_target: [N, M, S, S].
+        boundary_target: [N, M, S, S]; None only for outputs without boundary maps.
         weights: [N] weights of the samples.
         config: constants.
 
@@ -168,5 +171,7 @@ def propnet_loss(
     total = map_loss([o.landmarks for o in outputs], landmark_target, weights, config)
     boundaries = [o.boundaries for o in outputs if o.boundaries is not None]
     if boundaries:
+        if boundary_target is None:
+            raise ValueError("these outputs hold boundary maps, so a target is needed for them")
         total = total + config.beta * map_loss(boundaries, boundary_target, weights, config)
     return total

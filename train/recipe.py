@@ -47,10 +47,13 @@ class Source:
     Attributes:
         rate: share of them served per epoch; 2 serves each twice.
         weight: factor on their loss.
+        labels: False leaves their landmarks and attributes unread: they are learned from a teacher
+            alone. Where labels are worse than the teacher, or there is only a box.
     """
 
     rate: float = 1.0
     weight: float = 1.0
+    labels: bool = True
 
     def __post_init__(self) -> None:
         # The comparisons are false for NaN as well.
@@ -80,6 +83,29 @@ class ClosedEyes:
 
 
 @dataclass(frozen=True)
+class Distillation:
+    """How much a run with teachers learns from them; see `train.teacher`.
+
+    Attributes:
+        weight: factor on the teacher's term, which is added to that of the labels.
+        mirror: the teacher also looks at the mirrored crop, which costs it twice the time and
+            takes out its preference for one side.
+        clean: the teacher sees the crop before its look was changed (colour, blur, noise, JPEG,
+            occlusion), the student after: what the teacher still sees, the student learns to infer.
+            False shows both the same crop.
+    """
+
+    weight: float = 1.0
+    mirror: bool = False
+    clean: bool = True
+
+    def __post_init__(self) -> None:
+        # The comparison is false for NaN as well.
+        if not 0 < self.weight < float("inf"):
+            raise InputError("'weight' of distillation must be a number above 0.")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A training recipe; unknown keys in a file are errors.
 
@@ -97,6 +123,7 @@ class Recipe:
         augment: strength of the augmentation.
         sources: by prefix of a sample's source; the longest prefix wins, others count fully.
         closed_eyes: how often faces with closed eyes are served.
+        distillation: what a run with teachers does with them.
     """
 
     optimizer: Literal["adam", "adamw"] = "adamw"
@@ -112,6 +139,7 @@ class Recipe:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     sources: dict[str, Source] = field(default_factory=dict)
     closed_eyes: ClosedEyes = field(default_factory=ClosedEyes)
+    distillation: Distillation = field(default_factory=Distillation)
 
     def __post_init__(self) -> None:
         ends = [0.0, *(stage.until for stage in self.stages)]

@@ -9,17 +9,15 @@ from typing import Annotated, cast
 import torch
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from model.config import get_variant
 from model.errors import InputError, run_command
-from train.checkpoint import Progress as RunProgress
-from train.data import DEFAULT_SPLITS, MARKUP_OF, Sample, read_dataset
-from train.distributed import World, join_world
+from train.data import DEFAULT_SPLITS, MARKUP_OF, read_dataset
+from train.distributed import join_world
 from train.interrupt import Interrupted
-from train.loop import Trainer
 from train.recipe import load_recipe
 from train.settings import Precision, RunConfig
+from train.shown import run_shown
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -37,6 +35,13 @@ def train(
     init: Annotated[
         str | None,
         typer.Option(help="Weights to start from: a shipped name or a .safetensors file."),
+    ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Learn from the heatmaps of these weights too (a shipped name or a .safetensors "
+            "file); repeat for the mean of several."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Loading processes.")] = 0,
@@ -73,6 +78,7 @@ def train(
         recipe_name=Path(recipe).stem,
         checkpoint_minutes=checkpoint_minutes,
         init=init,
+        teachers=tuple(teacher or ()),
     )
     if threads is not None:
         torch.set_num_threads(threads)
@@ -84,53 +90,11 @@ def train(
         raise InputError(f"cannot make the folder {out}: {error.strerror or error}.") from error
     with join_world(device) as world:
         try:
-            _run(config, samples, dev, world)
+            run_shown(config, samples, dev, world)
         except Interrupted as error:
             if world.leads:
                 Console(stderr=True).print(f"{error}; the same command resumes the run.")
             raise typer.Exit(128 + error.number) from error
-
-
-def _run(config: RunConfig, samples: list[Sample], dev: list[Sample], world: World) -> None:
-    """Train behind a progress bar; only the leading process shows one."""
-    console = Console(quiet=not world.leads)
-    console.print(
-        f"{config.name}: {len(samples)} training faces, {len(dev)} dev faces, "
-        f"{world.size} x {world.device}"
-    )
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>5.1f} %"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("start", total=1.0)
-        shown = [0]
-
-        def report(progress: RunProgress, done: float) -> None:
-            if len(progress.rows) > shown[0]:
-                shown[0] = len(progress.rows)
-                row = progress.rows[-1]
-                bar.console.print(
-                    f"epoch {row.epoch}: {row.size} px, loss {row.loss:.4f}, "
-                    f"dev NME {row.dev_nme:.3f} %, {row.minutes:.1f} min"
-                )
-            loss = progress.loss_sum / max(progress.batch, 1)
-            bar.update(
-                task, completed=done, description=f"epoch {progress.epoch + 1} loss {loss:.4f}"
-            )
-
-        trainer = Trainer(config, samples, dev, world, report)
-        if trainer.progress.step:
-            bar.console.print(f"resumed at step {trainer.progress.step}")
-        finished = trainer.run()
-    last = finished.rows[-1]
-    console.print(
-        f"finished: dev NME {last.dev_nme:.3f} % (best {finished.best:.3f} %), "
-        f"{last.images} faces in {last.minutes:.1f} minutes; weights in {config.out}"
-    )
 
 
 def main() -> None:

@@ -11,8 +11,10 @@ from typing import Any, Literal, get_args
 
 from model.config import PropNetConfig
 from model.errors import InputError
+from model.files import sha256
+from model.zoo import find_weights
 from train.data.sample import Sample
-from train.recipe import Recipe
+from train.recipe import Recipe, build
 
 Precision = Literal["bf16", "f32"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -37,6 +39,7 @@ class RunConfig:
         recipe_name: for the notes in the weights.
         checkpoint_minutes: work that a kill may cost; 0 saves after every step.
         init: weights to start from instead of random ones, a shipped name or a .safetensors file.
+        teachers: weights whose heatmaps are learned too (`train.teacher`), like `init`.
     """
 
     name: str
@@ -52,6 +55,7 @@ class RunConfig:
     recipe_name: str = ""
     checkpoint_minutes: float = 5.0
     init: str | None = None
+    teachers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.max_minutes is None):
@@ -77,6 +81,7 @@ class RunConfig:
             "precision": self.precision,
             "processes": world_size,
             "init": self.init,
+            "teachers": [sha256(find_weights(t, ".safetensors")) for t in self.teachers] or None,
             "training data": faces_digest(samples),
         }
 
@@ -87,7 +92,23 @@ class RunConfig:
             f"recipe {self.recipe_name or 'unnamed'} ({recipe[:12]}), "
             f"{len(samples)} training faces ({faces_digest(samples)[:12]}), seed {self.seed}"
             + (f", from {self.init}" if self.init else "")
+            + (f", taught by {', '.join(self.teachers)}" if self.teachers else "")
         )
+
+
+def completed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an older checkpoint, with what recipes did not have then at its default.
+
+    A default leaves training as it was before the setting existed, so such a run can go on. What is
+    no recipe of today stays as it is, and equals none.
+    """
+    try:
+        # Through JSON, as from a file: a recipe is built from lists, not from tuples.
+        plain = json.loads(json.dumps(settings["recipe"]))
+        recipe: Recipe = build(Recipe, plain, "recipe")
+    except (KeyError, InputError):
+        return settings
+    return {**settings, "recipe": recipe.to_dict()}
 
 
 def faces_digest(samples: Sequence[Sample]) -> str:

@@ -24,7 +24,7 @@ class Sample:
     Attributes:
         image: the picture's file; for COFW the `.mat` file that holds all of them.
         points: landmarks, float64 [K, 2], pixels of the picture; (0, 0) is the CENTRE of the top
-            left pixel.
+            left pixel. All NaN where only the box is known.
         box: float64 [4], x_min, y_min, x_max, y_max: the tight box of the landmarks (WFLW: the
             rectangle of the list).
         source: where the face comes from, for weights and figures by source: "300w/helen", "ytf",
@@ -45,6 +45,11 @@ class Sample:
     def markup(self) -> Markup:
         """The markup of the points: the one with their number."""
         return next(markup for markup in MARKUPS.values() if markup.points == len(self.points))
+
+    @property
+    def has_points(self) -> bool:
+        """False for a face of which only the box is known; its points are NaN."""
+        return not bool(np.isnan(self.points).any())
 
     @property
     def name(self) -> str:

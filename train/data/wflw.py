@@ -9,6 +9,9 @@ A line holds 207 fields: 196 coordinates x0 y0 .. x97 y97 (0-based), the rectang
 y_max, six attributes 0/1, the image's name relative to WFLW_images. The official lists of the test
 subsets (folder `list_98pt_test`) are the test list filtered by these attributes, so they are not
 read.
+
+Not official: a line of a training list whose 196 coordinates are all `nan` is a face of which only
+the box is known, to be learned from a teacher.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ POINTS = 98
 FIELDS = 2 * POINTS + 4 + len(ATTRIBUTES) + 1
 
 _LISTS = "WFLW_annotations/list_98pt_rect_attr_train_test"
-_IMAGES = "WFLW_images"
+IMAGES = "WFLW_images"
 # The folders of the official images are WIDER FACE events: "37--Soccer".
 _EVENT = re.compile(r"\d+--")
 
@@ -47,7 +50,7 @@ def read_wflw(root: Path, split: str = "train") -> list[Sample]:
     """
     if split not in SPLITS:
         raise InputError(f"WFLW has no split {split!r}; choose one of {', '.join(SPLITS)}.")
-    path = root / _LISTS / f"list_98pt_rect_attr_{split}.txt"
+    path = list_path(root, split)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -63,13 +66,35 @@ def read_wflw(root: Path, split: str = "train") -> list[Sample]:
         if not line.strip():
             continue
         where = f"{path}, line {number}"
-        sample = _parse_line(line, root / _IMAGES, where)
+        sample = _parse_line(line, root / IMAGES, where)
+        if split != "train" and not sample.has_points:
+            raise InputError(
+                f"{where}: the face has no landmarks, which only training can do without."
+            )
         if not folders.holds(sample.image):
             raise InputError(f"{where}: the image {sample.image} does not exist.")
         samples.append(sample)
     if not samples:
         raise InputError(f"{path} holds no face; download the WFLW lists again.")
     return samples
+
+
+def list_path(root: Path, split: str) -> Path:
+    """The list of a split."""
+    return root / _LISTS / f"list_98pt_rect_attr_{split}.txt"
+
+
+def format_line(sample: Sample, name: str, digits: int) -> str:
+    """A face as a line of a list: the inverse of reading one.
+
+    Args:
+        sample: 98 points, a box, six attributes.
+        name: of the picture, relative to WFLW_images.
+        digits: behind the point of the coordinates, at most; trailing zeros are left out.
+    """
+    numbers = [f"{value:.{digits}f}" for value in (*sample.points.ravel(), *sample.box)]
+    short = [text.rstrip("0").rstrip(".") if "." in text else text for text in numbers]
+    return " ".join([*short, *map(str, sample.attributes), name])
 
 
 def source_of(name: str) -> str:
@@ -112,8 +137,11 @@ def _parse_line(line: str, images: Path, where: str) -> Sample:
         numbers = np.array(fields[: 2 * POINTS + 4], dtype=np.float64)
     except ValueError as error:
         raise InputError(f"{where}: {error}; the first 200 fields must be numbers.") from error
-    if not np.isfinite(numbers).all():
-        bad = fields[int(np.flatnonzero(~np.isfinite(numbers))[0])]
+    box_only = bool(np.isnan(numbers[: 2 * POINTS]).all())
+    wrong = ~np.isfinite(numbers)
+    wrong[: 2 * POINTS] &= not box_only
+    if wrong.any():
+        bad = fields[int(np.flatnonzero(wrong)[0])]
         raise InputError(f"{where}: the coordinate {bad} is not a finite number.")
     box = numbers[2 * POINTS :]
     if box[2] <= box[0] or box[3] <= box[1]:
