@@ -18,13 +18,14 @@ from rich.console import Console
 from rich.table import Table
 
 from export.candidates import CANDIDATES, Network, chosen, opened
-from export.limit import Limit, measure_limit, network_work
 from model.errors import InputError, run_command
 from model.files import replacing
 from model.weights import load_network
 from model.zoo import find_weights
 from tracker.engines import Engine
 from tracker.engines.onnx_file import read_onnx
+from tracker.limit import Device, Limit, measure_limit
+from tracker.work import network_work
 
 # Long enough for a steady clock, and enough runs for a median.
 _SECONDS = 2.0
@@ -93,8 +94,10 @@ def speed(
                 device, width = _kind(name)
                 kind = f"{device}, {8 * width} bits"
                 if kind not in limits:
-                    limits[kind] = measure_limit(device, _dtype(device, width))
-                work = network_work(metadata.config, size, width)
+                    limit = measure_limit(device, width)
+                    assert limit is not None  # there is torch
+                    limits[kind] = limit
+                work = network_work(str(file), width)
                 for count in batches:
                     seconds = _time(engine, crops[:count])
                     results.append(
@@ -137,16 +140,10 @@ def _parse(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def _kind(name: str) -> tuple[str, int]:
+def _kind(name: str) -> tuple[Device, int]:
     """Device and bytes per number of a candidate."""
     on_gpu = name.startswith(("tensorrt", "torch"))
     return "cuda" if on_gpu else "cpu", 4 if CANDIDATES[name].exact else 2
-
-
-def _dtype(device: str, width: int) -> torch.dtype:
-    if width == 4:
-        return torch.float32
-    return torch.float16 if device == "cuda" else torch.bfloat16
 
 
 def _time(engine: Engine, crops: np.ndarray) -> float:
