@@ -22,7 +22,6 @@ from rich.console import Console
 from rich.table import Table
 
 from export.candidates import CANDIDATES, Network, chosen, opened
-from export.limit import Limit, measure_limit, network_work
 from export.untrained import make_untrained
 from model.config import VARIANTS
 from model.errors import InputError, run_command
@@ -33,6 +32,8 @@ from model.zoo import find_weights
 from tracker.engines import Engine
 from tracker.engines.base import PointEngine
 from tracker.engines.onnx_file import read_onnx
+from tracker.limit import Device, Limit, measure_limit
+from tracker.work import network_work
 
 # Long enough for a steady clock, and enough runs for a median.
 _SECONDS = 2.0
@@ -147,8 +148,10 @@ def _measure(
                 device, width = _kind(name)
                 kind = f"{device}, {8 * width} bits"
                 if kind not in limits:
-                    limits[kind] = measure_limit(device, _dtype(device, width))
-                work = network_work(metadata.config, size, width)
+                    limit = measure_limit(device, width)
+                    assert limit is not None  # there is torch
+                    limits[kind] = limit
+                work = network_work(str(file), width)
                 for count in batches:
                     least = limits[kind].seconds(work, count)
                     results.append(_speed(name, engine, crops[:count], least))
@@ -182,16 +185,10 @@ def _parse(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def _kind(name: str) -> tuple[str, int]:
+def _kind(name: str) -> tuple[Device, int]:
     """Device and bytes per number of a candidate."""
     on_gpu = name.startswith(("tensorrt", "torch"))
     return "cuda" if on_gpu else "cpu", 4 if CANDIDATES[name].exact else 2
-
-
-def _dtype(device: str, width: int) -> torch.dtype:
-    if width == 4:
-        return torch.float32
-    return torch.float16 if device == "cuda" else torch.bfloat16
 
 
 def _speed(name: str, engine: Engine, crops: NDArray[np.uint8], least: float) -> Speed:

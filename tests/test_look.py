@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tracker.look import CutDetector, blend, face_look
+from tracker.look import CutDetector, _thinned, blend, face_look
 from tracker.portrait import portrait_frame, portrait_image, portrait_motion
 
 
@@ -74,3 +74,14 @@ def test_any_size_of_picture(size: tuple[int, int]) -> None:
     cut = CutDetector()
     for _ in range(3):
         cut(rng.integers(0, 255, (*size, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    "size", [(480, 640), (720, 1280), (1080, 1920), (333, 517), (200, 3000), (1, 1)]
+)
+def test_thinning_takes_every_nth_pixel(size: tuple[int, int]) -> None:
+    height, width = size
+    image = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
+    rows, columns = max(height // 160, 1), max(width // 160, 1)
+    expected = image[::rows, ::columns][: height // rows, : width // columns]
+    np.testing.assert_array_equal(_thinned(image), expected)

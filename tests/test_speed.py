@@ -4,46 +4,33 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from small_network import CONFIG, SIZE, exported_small
+from small_network import exported_small
 
 import export.speed as speed_module
 from export.candidates import CANDIDATES, Candidate, Network
-from export.limit import Limit, Work, measure_limit, network_work
+from export.limit import torch_limit
 from export.speed import speed
-from model.complexity import network_complexity
-from model.config import VARIANTS
 from model.errors import InputError
+from tracker.limit import Limit
+from tracker.work import network_work
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed_module, "_SECONDS", 0.0)
     monkeypatch.setattr(speed_module, "_RUNS", 3)
-    monkeypatch.setattr(speed_module, "measure_limit", lambda device, dtype: Limit(1e9, 1e9))
+    monkeypatch.setattr(speed_module, "measure_limit", lambda device, width: Limit(1e9, 1e9))
 
 
-def test_the_limit_is_the_slower_of_computing_and_reading() -> None:
-    limit = Limit(macs=100.0, bandwidth=10.0)
-    assert limit.seconds(Work(macs=500, weight_bytes=20), 1) == 5
-    assert limit.seconds(Work(macs=500, weight_bytes=20), 4) == 20
-    # The weights are read once for the whole batch.
-    assert limit.seconds(Work(macs=1, weight_bytes=200), 4) == 20
-
-
-def test_work_of_a_network() -> None:
-    config = VARIANTS["propnet-s"]
-    complexity = network_complexity(config, 256)[1]
-    assert network_work(config, 256, 2) == Work(complexity.macs, 2 * complexity.parameters)
-    assert network_work(config, 256, 4).weight_bytes == 4 * complexity.parameters
-
-
-def test_a_processor_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("width", [4, 2])
+def test_a_processor_has_a_limit_in_torch(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     import export.limit as limit_module
+    import tracker.limit
 
     monkeypatch.setitem(limit_module._SIDES, "cpu", 128)
     monkeypatch.setattr(limit_module, "_LENGTH", 1 << 16)
-    limit = measure_limit("cpu", torch.float32)
+    monkeypatch.setattr(tracker.limit, "_SECONDS", 0.0)
+    limit = torch_limit("cpu", width)
     # Any processor of this century, under any load, and none of the next.
     assert 1e6 < limit.macs < 1e15
     assert 1e5 < limit.bandwidth < 1e14
@@ -67,7 +54,7 @@ def test_figures_of_every_engine_and_batch(
         ("onnxruntime-f32", 1),
         ("onnxruntime-f32", 3),
     ]
-    work = network_work(CONFIG, SIZE, 4)
+    work = network_work(str(exported_small()[1]), 4)
     for engine in figures["engines"]:
         seconds = engine["milliseconds"] / 1000
         assert engine["faces_per_second"] == pytest.approx(engine["batch"] / seconds)

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import closing
 from dataclasses import asdict, replace
-from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from time import perf_counter
+from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from model.errors import InputError
 from model.files import replacing
-from tracker.engines import ENGINES, Precision
+from tracker.benchclip import parse_size, write_clip
+from tracker.benchplan import (
+    PRECISIONS,
+    Limits,
+    parse_engines,
+    parse_faces,
+    parse_weights,
+)
+from tracker.benchtable import Run, bench_json, print_bench
+from tracker.engines import ENGINES, Engine, create_engine
 from tracker.options import TrackerOptions
-from tracker.portrait import portrait_frame, portrait_image, portrait_motion
 from tracker.quiet import native_stderr_hidden
 from tracker.stability import measure_stability
 from tracker.stabilityplot import check_plotting, plot_stability
 from tracker.timing import BenchResult, measure
-from tracker.videoinfo import VideoInfo
-from tracker.writer import VideoWriter
-
-# The built-in clip: the portrait's four seconds, which loop without a jump.
-_RATE = Fraction(30)
-_FRAMES = 120
-_SMALLEST, _LARGEST = 64, 8192  # pixels per side
+from tracker.video import VideoReader
 
 
 def bench_command(
@@ -42,18 +44,31 @@ def bench_command(
     ] = "640x480",
     frames: Annotated[int, typer.Option(min=1, help="Frames to measure.")] = 300,
     weights: Annotated[
-        str, typer.Option(metavar="NAME|FILE.onnx", help="Network: a shipped one or your own.")
-    ] = "propnet-s",
+        list[str],
+        typer.Option(
+            metavar="all|NAME|FILE.onnx,...",
+            help="Networks: shipped ones or your own; may be repeated.",
+        ),
+    ] = ["propnet-s"],  # noqa: B006  (typer wants a list and does not change it)
     engine: Annotated[
-        str, typer.Option(metavar="|".join(ENGINES), help="What runs the network.")
+        str,
+        typer.Option(
+            metavar="all|NAME[-PRECISION],...",
+            help=f"What runs the networks: all that can here, or some of {', '.join(ENGINES)}.",
+        ),
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="|".join(get_args(Precision)), help="Arithmetic of the engine.")
+        str, typer.Option(metavar="|".join(PRECISIONS), help="Of engines named without one.")
     ] = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of the engine; default: all cores.")
     ] = None,
-    max_faces: Annotated[int, typer.Option(min=1, help="Faces to follow at once.")] = 1,
+    faces: Annotated[
+        str,
+        typer.Option(
+            metavar="N,...", help="Faces to follow at once; the built-in clip has that many."
+        ),
+    ] = "1",
     write: Annotated[
         bool, typer.Option("--write/--no-write", help="Draw and encode an annotated video, too.")
     ] = True,
@@ -74,30 +89,77 @@ def bench_command(
     """Measure frames per second from file to file, and the milliseconds of every stage."""
     if plot is not None and not stability:
         raise InputError("--plot draws what --stability measures: add --stability.")
+    networks = parse_weights(weights)
     if stability:
         if source is not None:
             raise InputError("--stability has sequences of its own: drop --source.")
-        _bench_stability(weights, engine, threads, json_file, plot)
+        if len(networks) > 1:
+            raise InputError("--stability measures one network: give one --weights.")
+        _bench_stability(networks[0], engine, threads, json_file, plot)
         return
-    if precision not in get_args(Precision):
-        known = ", ".join(get_args(Precision))
-        raise InputError(f"no precision {precision!r}; choose one of {known}.")
-    options = TrackerOptions(
-        max_faces=max_faces, threads=threads, precision=cast(Precision, precision)
-    )
+    choices, lenient = parse_engines(engine, precision)
+    counts = parse_faces(faces)
+    limits = Limits()
+    runs: list[Run] = []
+    missing: dict[str, str] = {}
     with native_stderr_hidden(), tempfile.TemporaryDirectory(prefix="propnet-bench-") as folder:
-        clip = source
-        if clip is None:
-            clip = Path(folder) / "portrait.mp4"
-            write_clip(clip, parse_size(size))
+        clips = _clips(source, parse_size(size), counts, Path(folder))
         out = Path(folder) / "annotated.mp4" if write else None
-        result = measure(clip, out, weights, engine, options, frames=frames)
-    if source is None:
-        result = replace(result, source="built-in clip")
+        finished = []
+        for network in networks:
+            for choice in choices:
+                begin = perf_counter()
+                try:
+                    opened = create_engine(choice.engine, network, threads, choice.precision)
+                except InputError as error:
+                    if not lenient:
+                        raise
+                    missing[f"{network} on {choice.name}"] = str(error)
+                    continue
+                seconds = perf_counter() - begin
+                with closing(opened):
+                    for measured in _measured(clips, out, opened, threads, frames):
+                        ready = seconds + measured.startup_seconds
+                        named = measured.source if source is not None else "built-in clip"
+                        result = replace(measured, startup_seconds=ready, source=named)
+                        finished.append((network, choice, opened, result))
+        # Last, because it takes memory and all cores.
+        for network, choice, opened, result in finished:
+            possible = limits.compare(network, opened, choice.precision, result)
+            runs.append(Run(choice.name, result, possible))
+    if not runs:
+        raise InputError(f"no engine can run here: {'; '.join(dict.fromkeys(missing.values()))}")
     if json_file is not None:
         with replacing(json_file) as partial:
-            partial.write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
-    _print(result)
+            text = json.dumps(bench_json(runs, missing, limits.measured), indent=2)
+            partial.write_text(text + "\n", encoding="utf-8")
+    print_bench(runs, missing, limits.measured)
+
+
+def _clips(
+    source: Path | None, size: tuple[int, int], counts: tuple[int, ...], folder: Path
+) -> dict[int, Path]:
+    """Number of faces -> the clip to follow them in."""
+    if source is not None:
+        with VideoReader(source):  # it must be usable, whatever the engines are
+            return dict.fromkeys(counts, source)
+    clips = {count: folder / f"portraits-{count}.mp4" for count in counts}
+    for count, path in clips.items():
+        write_clip(path, size, count)
+    return clips
+
+
+def _measured(
+    clips: dict[int, Path], out: Path | None, engine: Engine, threads: int | None, frames: int
+) -> list[BenchResult]:
+    """One engine with every number of faces."""
+    results = []
+    for count, clip in clips.items():
+        if out is not None:
+            out.unlink(missing_ok=True)
+        options = TrackerOptions(max_faces=count, threads=threads)
+        results.append(measure(clip, out, engine, options, frames=frames))
+    return results
 
 
 def _bench_stability(
@@ -124,59 +186,5 @@ def _bench_stability(
     console.print(table)
     console.print(
         "in % of the outer eye corners' distance; truth: the network's own mean over shifted views",
-        soft_wrap=True,
-    )
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Width and height from "640x480".
-
-    Raises:
-        InputError: not two whole numbers in range.
-    """
-    parts = text.lower().split("x")
-    if len(parts) == 2 and all(part.isdecimal() for part in parts):
-        width, height = (int(part) for part in parts)
-        if all(_SMALLEST <= side <= _LARGEST for side in (width, height)):
-            return width, height
-    raise InputError(
-        f"{text!r} is not a size: give WIDTHxHEIGHT, like 640x480, {_SMALLEST} to {_LARGEST} each."
-    )
-
-
-def write_clip(path: Path, size: tuple[int, int]) -> None:
-    """Write the built-in clip: the portrait, moved by a known motion, scaled to a size.
-
-    Args:
-        path: a new .mp4 file.
-        size: width and height, pixels.
-    """
-    width, height = size
-    scale = min(width / 640, height / 480)
-    fit = np.array([[scale, 0, (width - 640 * scale) / 2], [0, scale, (height - 480 * scale) / 2]])
-    info = VideoInfo("portrait", None, width, height, _RATE, _FRAMES)
-    image = portrait_image()
-    with VideoWriter(path, info) as writer:
-        for index, matrix in enumerate(portrait_motion(_FRAMES)):
-            placed = fit @ np.vstack([matrix, [0, 0, 1]])
-            writer.write(portrait_frame(image, placed, size), index / float(_RATE))
-
-
-def _print(result: BenchResult) -> None:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("stage")
-    table.add_column("ms per frame", justify="right")
-    table.add_column("thread")
-    for stage, value in result.stage_ms.items():
-        thread = {"read": "reader", "draw": "writer", "write": "writer"}.get(stage, "main")
-        table.add_row(stage, f"{value:.2f}", thread)
-    console = Console(highlight=False)
-    console.print(table)
-    memory = f", {result.peak_memory_mb:.0f} MB" if result.peak_memory_mb else ""
-    console.print(
-        f"{result.fps:.1f} frames/s at {result.width}x{result.height} with {result.weights} on "
-        f"{result.engine}: {result.frames} frames, {result.faces_per_frame:.2f} faces per frame, "
-        f"95 % of the frames under {result.frame_ms_p95:.0f} ms, {result.cores} cores{memory}, "
-        f"ready after {result.startup_seconds:.1f} s",
         soft_wrap=True,
     )

@@ -23,7 +23,9 @@ _SIZES = 1.8
 SAME_LOOK = 0.6
 # Added to the correlation of a face that vanished this moment, fading over as many seconds: it
 # comes back half hidden (0.60 with itself in a crossing), and nobody else is likely there so soon.
-_EXPECTED, _EXPECTED_SECONDS = 0.15, 1.0
+# Likewise later, where it vanished, fading over so many faces: what hid it uncovers it bit by bit
+# (0.59 when a third is still covered).
+_EXPECTED, _EXPECTED_SECONDS, _EXPECTED_PLACE = 0.15, 1.0, 0.5
 # Correlation under which what is seen is most likely not the face that was there: a face and itself
 # a moment later correlate by over 0.45 (99 %), a face and the background beside it by -0.1 to 0.2.
 OTHER_LOOK = 0.3
@@ -55,7 +57,7 @@ def _resemblance(track: Track, face: Measurement, timestamp: float) -> float:
     sizes = face.next_region.size / track.seen.next_region.size
     if away > reach or not 1 / _SIZES < sizes < _SIZES:
         return 0.0
-    expected = _EXPECTED * max(1 - hidden / _EXPECTED_SECONDS, 0.0)
+    expected = _EXPECTED * max(1 - hidden / _EXPECTED_SECONDS, 1 - away / _EXPECTED_PLACE, 0.0)
     # Of two that look alike, the nearer one.
     return (float(track.look @ face.look) + expected) * (1 - 0.1 * away / reach)
 

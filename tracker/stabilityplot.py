@@ -52,7 +52,8 @@ def plot_stability(figures: Mapping[str, Steadiness], path: Path) -> None:
         )
     axes.set_xlabel("lag at 0.5 Hz, ms")
     axes.set_ylabel("still jitter, % of the outer eye corners' distance")
-    axes.set_ylim(bottom=0)
+    # Room for the names.
+    axes.set_ylim(0, 1.15 * max(0.01, *(result.jitter for result in figures.values())))
     # Lags are near 0; without limits the axis would magnify their differences.
     axes.set_xlim(min(-5.0, *axes.get_xlim()), max(35.0, *axes.get_xlim()))
     axes.grid(alpha=0.3)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track as progress
 
 from tracker.draw import DEFAULT_LAYERS, draw_faces
+from tracker.engines import Engine
+from tracker.memory import peak_mb, resident_mb
 from tracker.options import TrackerOptions
 from tracker.pipeline import ReadAhead, WriteBehind
 from tracker.results import Face
@@ -26,8 +27,28 @@ from tracker.writer import VideoWriter
 
 # In the order in which a frame passes them.
 STAGES = ("read", "cut", "detect", "crop", "engine", "decode", "smooth", "draw", "write")
-# The first frames pay for caches, memory and the detector's start; they are not counted.
-WARM_UP = 10
+# The first frames pay for caches, memory, the detector's start and what engines prepare when they
+# first see several faces; they are not counted.
+WARM_UP = 30
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory of the whole process while it tracked, MB; None where the system does not say.
+
+    Attributes:
+        start: held at the first counted frame.
+        quarter: held after a quarter of the frames.
+        end: held after the last one.
+        peak: the most so far, of everything that the process has done.
+        peak_growth: by how much the peak grew after the first quarter: 0 means flat.
+    """
+
+    start: float | None
+    quarter: float | None
+    end: float | None
+    peak: float | None
+    peak_growth: float | None
 
 
 @dataclass(frozen=True)
@@ -39,38 +60,47 @@ class BenchResult:
         width: pixels.
         height: pixels.
         frames: frames counted.
-        faces_per_frame: mean number of faces.
+        faces: faces to follow at most.
+        faces_per_frame: mean number of faces that were followed.
         engine: the engine's description.
         weights: name of the network.
         cores: processor cores this process may use.
-        startup_seconds: until the tracker was ready for the first frame.
+        startup_seconds: until the tracker was ready for the first frame, without the engine.
         fps: frames per second, everything included.
+        wall_ms: milliseconds per frame, everything included: 1000 / fps.
+        busy_ms: sum of the stages, milliseconds per frame. What it exceeds `wall_ms` by was done
+            at the same time.
+        cpu_ms: processor time of the process per frame, milliseconds, all cores together. Other
+            programs on the machine hardly change it.
         frame_ms_p95: 95 % of the frames took less, milliseconds.
         stage_ms: stage -> mean milliseconds per frame. They overlap: reading, tracking, and drawing
             and writing have a thread each, and decoder and encoder work on in more.
-        peak_memory_mb: largest memory of the process so far, MB; None where it is not known.
+        memory: of the process.
     """
 
     source: str
     width: int
     height: int
     frames: int
+    faces: int
     faces_per_frame: float
     engine: str
     weights: str
     cores: int
     startup_seconds: float
     fps: float
+    wall_ms: float
+    busy_ms: float
+    cpu_ms: float
     frame_ms_p95: float
     stage_ms: dict[str, float]
-    peak_memory_mb: float | None
+    memory: Memory
 
 
 def measure(
     clip: Path,
     out: Path | None,
-    weights: str,
-    engine: str,
+    engine: Engine,
     options: TrackerOptions,
     *,
     frames: int,
@@ -80,8 +110,7 @@ def measure(
     Args:
         clip: the video; it is read again from its start where it is too short.
         out: annotated video to write, None for none.
-        weights: a shipped name or a path.
-        engine: name of the engine.
+        engine: the network; it stays open.
         options: how to track.
         frames: frames to count, after the warm-up.
 
@@ -89,13 +118,13 @@ def measure(
         What was measured.
 
     Raises:
-        InputError: unusable clip, weights or engine.
+        InputError: an unusable clip.
     """
     with VideoReader(clip) as video:
         info = video.info
     begin = perf_counter()
     with ExitStack() as stack:
-        tracker = stack.enter_context(Tracker(weights, engine, options))
+        tracker = stack.enter_context(Tracker(engine=engine, options=options))
         startup = perf_counter() - begin
         reading, writing = Stopwatch(), Stopwatch()
         source = stack.enter_context(ReadAhead(_endless(clip, info, reading)))
@@ -110,8 +139,11 @@ def measure(
                     writer.write(drawn, frame.timestamp)
 
         sink = stack.enter_context(WriteBehind(write))
-        frame_seconds: list[float] = []
-        found, start = 0, begin
+        # Allocated at once, so that a long run does not measure its own list.
+        frame_seconds = np.zeros(frames)
+        found, start, processor = 0, begin, 0.0
+        held: list[float | None] = []
+        peaks: list[float | None] = []
         for index in progress(
             range(WARM_UP + frames), "tracking", transient=True, console=Console(stderr=True)
         ):
@@ -119,35 +151,45 @@ def measure(
                 # The few frames in flight between the threads blur this by a per cent.
                 for stopwatch in (reading, tracker.stopwatch, writing):
                     stopwatch.seconds.clear()
-                start = perf_counter()
+                start, processor = perf_counter(), process_time()
+            if index in (WARM_UP, WARM_UP + frames // 4):
+                held.append(resident_mb())
+                peaks.append(peak_mb())
             before = perf_counter()
             frame = next(source)
             faces = tracker(frame.image, frame.timestamp)
             sink.put((frame, faces))
             if index >= WARM_UP:
-                frame_seconds.append(perf_counter() - before)
+                frame_seconds[index - WARM_UP] = perf_counter() - before
                 found += len(faces)
         # The encoder holds frames back until the end: completing the file is part of the work.
         sink.close()
         if writer is not None:
             with writing("write"):
                 writer.close()
-        total = perf_counter() - start
+        total, processor = perf_counter() - start, process_time() - processor
+        held.append(resident_mb())
+        peaks.append(peak_mb())
         seconds = {**reading.seconds, **tracker.stopwatch.seconds, **writing.seconds}
+        stage_ms = {s: 1000 * seconds[s] / frames for s in STAGES if s in seconds}
         return BenchResult(
             source=str(clip),
             width=info.width,
             height=info.height,
             frames=frames,
+            faces=options.max_faces,
             faces_per_frame=found / frames,
             engine=tracker.engine.description,
             weights=tracker.engine.info.name,
             cores=_cores(),
             startup_seconds=startup,
             fps=frames / total,
+            wall_ms=1000 * total / frames,
+            busy_ms=sum(stage_ms.values()),
+            cpu_ms=1000 * processor / frames,
             frame_ms_p95=1000 * float(np.percentile(frame_seconds, 95)),
-            stage_ms={s: 1000 * seconds[s] / frames for s in STAGES if s in seconds},
-            peak_memory_mb=_peak_memory(),
+            stage_ms=stage_ms,
+            memory=_memory(held, peaks),
         )
 
 
@@ -177,12 +219,10 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _peak_memory() -> float | None:
-    """Largest resident memory so far in MB; None on Windows."""
-    try:
-        import resource  # noqa: PLC0415  (Unix only)
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Kilobytes on Linux, bytes on macOS.
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+def _memory(held: list[float | None], peaks: list[float | None]) -> Memory:
+    """From what was held, and the most held so far, at the start, a quarter and the end."""
+    # Fewer than four frames have their first quarter at the start.
+    start, quarter, end = held[0], held[-2], held[-1]
+    before, after = peaks[-2], peaks[-1]
+    growth = None if before is None or after is None else after - before
+    return Memory(start, quarter, end, after, growth)
