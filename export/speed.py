@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from export.candidates import CANDIDATES, Network, chosen, opened
+from export.candidates import CANDIDATES, Network, chosen, int8_network, opened
 from export.limit import Limit, measure_limit, network_work
 from model.errors import InputError, run_command
 from model.files import replacing
@@ -46,7 +46,8 @@ class Speed:
         batch: crops at once.
         milliseconds: median time for the batch, normalisation and copies included.
         faces_per_second: crops per second.
-        times_limit: that time over the least that the device's measured speeds allow.
+        times_limit: that time over the least that the device's measured speeds allow; None in
+            8 bits, whose limit is not measured.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Speed:
     batch: int
     milliseconds: float
     faces_per_second: float
-    times_limit: float
+    times_limit: float | None
 
 
 @app.command()
@@ -83,7 +84,7 @@ def speed(
     size = read_onnx(str(file)).info.input_size
     rng = np.random.default_rng(0)
     crops = rng.integers(0, 256, (max(batches), size, size, 3), dtype=np.uint8)
-    network = Network(weights, file, None, crops, threads)
+    network = Network(weights, file, None, crops, threads, int8_network(weights))
     console = Console()
     limits: dict[str, Limit] = {}
     results, missing = [], {}
@@ -92,9 +93,10 @@ def speed(
             with console.status(f"measuring {name}"), opened(name, network) as engine:
                 device, width = _kind(name)
                 kind = f"{device}, {8 * width} bits"
-                if kind not in limits:
+                if kind not in limits and width > 1:
                     limits[kind] = measure_limit(device, _dtype(device, width))
                 work = network_work(metadata.config, size, width)
+                limit = limits.get(kind)
                 for count in batches:
                     seconds = _time(engine, crops[:count])
                     results.append(
@@ -104,7 +106,7 @@ def speed(
                             count,
                             1000 * seconds,
                             count / seconds,
-                            seconds / limits[kind].seconds(work, count),
+                            seconds / limit.seconds(work, count) if limit else None,
                         )
                     )
         except InputError as error:
@@ -140,7 +142,8 @@ def _parse(text: str) -> tuple[int, ...]:
 def _kind(name: str) -> tuple[str, int]:
     """Device and bytes per number of a candidate."""
     on_gpu = name.startswith(("tensorrt", "torch"))
-    return "cuda" if on_gpu else "cpu", 4 if CANDIDATES[name].exact else 2
+    width = 1 if name.endswith("int8") else 4 if CANDIDATES[name].exact else 2
+    return "cuda" if on_gpu else "cpu", width
 
 
 def _dtype(device: str, width: int) -> torch.dtype:
@@ -172,7 +175,7 @@ def _table(heading: str, results: list[Speed]) -> Table:
             str(result.batch),
             f"{result.milliseconds:.2f}",
             f"{result.faces_per_second:.0f}",
-            f"{result.times_limit:.1f}",
+            "-" if result.times_limit is None else f"{result.times_limit:.1f}",
         )
     return table
 

@@ -182,7 +182,7 @@ def track(
         ),
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="auto|f32|bf16", help="Arithmetic of the engine.")
+        str, typer.Option(metavar="auto|f32|bf16|int8", help="Arithmetic of the engine.")
     ] = "auto",
     max_faces: Annotated[int, typer.Option(min=1, help="Faces to follow at once.")] = 1,
     smooth: Annotated[

@@ -31,7 +31,7 @@ class TrackerOptions:
             faces are.
         smoothing: "balanced", "stable", "responsive" or "off".
         decoder: "dark" or "quarter"; see `model.heatmap.decode`.
-        precision: "auto", "f32" or "bf16"; see `tracker.engines.create_engine`.
+        precision: "auto", "f32", "bf16" or "int8"; see `tracker.engines.create_engine`.
         threads: CPU threads of the engine, None for all cores.
 
     Raises:

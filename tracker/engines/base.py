@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Precision = Literal["auto", "f32", "f16", "bf16"]
+Precision = Literal["auto", "f32", "f16", "bf16", "int8"]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from model.errors import InputError
 from model.heatmap import STRIDE
 from model.markup import MARKUPS
-from model.zoo import find_weights
-from tracker.engines.base import ModelInfo
+from model.zoo import find_int8, find_weights
+from tracker.engines.base import ModelInfo, Precision
 
 if TYPE_CHECKING:
     import onnx
@@ -19,6 +19,8 @@ INPUT, OUTPUT = "image", "heatmaps"
 FORMAT = "1"
 PREFIX = "propnet."
 _KEYS = ("format", "name", "markup", "input_size", "weights_sha256")
+# Only files of export.quantize have it, with the value "int8".
+PRECISION = "precision"
 
 
 @dataclass(frozen=True)
@@ -29,30 +31,34 @@ class OnnxFile:
         path: where it is.
         data: its bytes: what the engines load, so that the checked and the run file are one.
         info: its metadata.
+        int8: whether export.quantize made it: most of its layers compute in 8 bits.
     """
 
     path: Path
     data: bytes
     info: ModelInfo
+    int8: bool = False
 
 
-def read_onnx(weights: str) -> OnnxFile:
+def read_onnx(weights: str, precision: Precision = "auto") -> OnnxFile:
     """Read an exported network and check that it is ours and whole.
 
     Args:
         weights: a shipped name ("propnet-s") or the path of an .onnx file.
+        precision: what the caller will compute in. "int8" finds the int8 file of a shipped name;
+            "auto" takes what is given.
 
     Returns:
         The file.
 
     Raises:
         InputError: no such file, not ONNX, truncated, not exported by this project, or its input
-            and output do not fit its metadata.
+            and output do not fit its metadata, or another precision than asked for.
     """
     import onnx  # noqa: PLC0415  (a tenth of a second, only needed here)
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    path = find_weights(weights, ".onnx")
+    path = find_int8(weights) if precision == "int8" else find_weights(weights, ".onnx")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -63,7 +69,27 @@ def read_onnx(weights: str) -> OnnxFile:
         raise InputError(
             f"{path} is not an ONNX file or was cut off: export or download it again."
         ) from error
-    return OnnxFile(path, data, _info(model, path))
+    info = _info(model, path)
+    return OnnxFile(path, data, info, _is_int8(model, path, precision))
+
+
+def _is_int8(model: onnx.ModelProto, path: Path, precision: Precision) -> bool:
+    """Whether the file is an int8 one, checked against what is asked for."""
+    values = {entry.key: entry.value for entry in model.metadata_props}
+    mark = values.get(PREFIX + PRECISION)
+    if mark not in (None, "int8"):
+        raise InputError(f"{path} has an unknown precision {mark!r}: export it again.")
+    if precision == "int8" and mark is None:
+        raise InputError(
+            f"{path} is not an int8 network: make one of it with python -m export.quantize, or use "
+            "another precision."
+        )
+    if precision not in ("auto", "int8") and mark == "int8":
+        raise InputError(
+            f"{path} is an int8 network and has no precision {precision!r}: use int8 or auto, or "
+            "the file that it was made from."
+        )
+    return mark == "int8"
 
 
 def _info(model: onnx.ModelProto, path: Path) -> ModelInfo:

@@ -36,7 +36,8 @@ class OpenVinoEngine:
     Args:
         weights: a shipped name or the path of an .onnx file.
         threads: CPU threads, None for all cores.
-        precision: "f32", "bf16" (needs a processor with AVX-512 BF16 or AMX) or "auto": f32.
+        precision: "f32", "bf16" (needs a processor with AVX-512 BF16 or AMX), "int8" (a file of
+            export.quantize) or "auto": f32, or int8 if that is what the file is in.
 
     Raises:
         InputError: unusable weights, or a precision this processor does not have.
@@ -45,9 +46,9 @@ class OpenVinoEngine:
     def __init__(
         self, weights: str, threads: int | None = None, precision: Precision = "auto"
     ) -> None:
-        file = read_onnx(weights)
         core = ov.Core()
         kind = _choose(core, precision)
+        file = read_onnx(weights, precision)
         settings: dict[str, Any] = {
             # One answer soon, not many answers per second.
             "PERFORMANCE_HINT": "LATENCY",
@@ -60,7 +61,7 @@ class OpenVinoEngine:
         side = file.info.input_size // STRIDE
         self._shape = (MARKUPS[file.info.markup].points, side, side)
         version = ".".join(ov.get_version().split("-")[0].split(".")[:2])
-        self.description = f"OpenVINO {version}, CPU, {kind}"
+        self.description = f"OpenVINO {version}, CPU, {'int8' if file.int8 else kind}"
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network; see `tracker.engines.base.Engine`."""
@@ -76,11 +77,13 @@ class OpenVinoEngine:
 
 
 def _choose(core: ov.Core, precision: Precision) -> str:
-    """The precision to run at, checked against the processor."""
-    if precision in ("auto", "f32"):
+    """The precision of layers in floats, checked against the processor."""
+    if precision in ("auto", "f32", "int8"):
         return "f32"
     if precision != "bf16":
-        raise InputError(f"the engine 'openvino' has no precision {precision!r}: use f32 or bf16.")
+        raise InputError(
+            f"the engine 'openvino' has no precision {precision!r}: use f32, bf16 or int8."
+        )
     # What OpenVINO would choose itself: bf16 only where the processor computes in it.
     native = core.get_property(_DEVICE, "INFERENCE_PRECISION_HINT")
     if native != ov.Type.bf16:
