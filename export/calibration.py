@@ -16,7 +16,7 @@ from train.data import Sample, read_dataset
 
 # How far the tracker's region is from the true box: the error of the detector or of a head that
 # moved since the last frame (parts of the side), and of the roll (radians).
-_SHIFT, _GROWTH, _ROLL = 0.06, 0.1, 0.2
+_SHIFT, _GROWTH, _ROLL = 0.05, 0.07, 0.15
 
 
 @dataclass(frozen=True, eq=False)

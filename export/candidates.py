@@ -159,6 +159,8 @@ def int8_network(weights: str, given: Path | None = None) -> Path | None:
 def chosen(text: str) -> tuple[str, ...]:
     """Names of candidates from "all" or a list with commas; "openvino" means both of its own.
 
+    An int8 network is another file, so it is asked for by its full name.
+
     Raises:
         InputError: an unknown name.
     """
@@ -166,7 +168,11 @@ def chosen(text: str) -> tuple[str, ...]:
         return tuple(CANDIDATES)
     names: list[str] = []
     for part in text.split(","):
-        found = [name for name in CANDIDATES if part in (name, name.split("-")[0])]
+        found = [
+            name
+            for name in CANDIDATES
+            if part == name or (part == name.split("-")[0] and not name.endswith("-int8"))
+        ]
         if not found:
             raise InputError(
                 f"no engine {part!r}; choose all, or some of {', '.join(CANDIDATES)}, with commas."

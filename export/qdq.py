@@ -96,7 +96,7 @@ def restore(
     makers = {output: node for node in graph.node for output in node.output}
     sources = {node.name: node for node in floats.graph.node}
     tensors = {tensor.name: tensor for tensor in floats.graph.initializer}
-    present = {tensor.name for tensor in graph.initializer}
+    present: set[str] = set()
     for node in graph.node:
         if node.name not in layers:
             continue
@@ -104,9 +104,11 @@ def restore(
         if dequantize is not None and dequantize.op_type == "DequantizeLinear":
             node.input[0] = makers[dequantize.input[0]].input[0]
         for place, name in enumerate(sources[node.name].input[1:], start=1):
-            node.input[place] = name
+            # A new name: the quantiser corrects biases under their old one.
+            node.input[place] = f"{name}.float"
             if name not in present:
                 graph.initializer.append(tensors[name])
+                graph.initializer[-1].name = node.input[place]
                 present.add(name)
     remove_unused(graph)
     return result
