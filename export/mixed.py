@@ -21,6 +21,8 @@ _AIM = 0.05
 # A part stays in floats if that takes this much off the mean distance: less is chance on a few
 # crops.
 _LEAST_GAIN = 0.03
+# And this much if it is tried alone, where the others drown its effect.
+_LEAST_ALONE = 0.01
 
 # Landmarks [N, K, 2] of a graph on the crops of the choice.
 Landmarks = Callable[[onnx.ModelProto], NDArray[np.float64]]
@@ -86,16 +88,18 @@ def choose_parts(
         return model, agreement
 
     model, before = measure([])
-    best, chosen = before, []
+    best = before
+    chosen: list[str] = []
     gains = {part: before.mean - measure([part])[1].mean for part in parts if work[part] <= budget}
     for part in sorted(gains, key=lambda part: gains[part] / work[part], reverse=True):
-        used = sum(work[name] for name in chosen)
-        if best.mean <= _AIM or gains[part] <= 0 or used + work[part] > budget:
+        used = sum(work[kept] for kept in chosen)
+        idle = gains[part] < _LEAST_ALONE * before.mean
+        if best.mean <= _AIM or idle or used + work[part] > budget:
             continue
         trial, agreement = measure([*chosen, part])
         if agreement.mean < (1 - _LEAST_GAIN) * best.mean:
             model, best, chosen = trial, agreement, [*chosen, part]
-    return Mixed(model, best, before, tuple(chosen), sum(work[name] for name in chosen))
+    return Mixed(model, best, before, tuple(chosen), sum(work[part] for part in chosen))
 
 
 def run_graph(
