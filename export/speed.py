@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from export.candidates import CANDIDATES, Network, chosen, opened
+from export.candidates import CANDIDATES, Network, chosen, int8_network, opened
 from export.untrained import make_untrained
 from model.config import VARIANTS
 from model.errors import InputError, run_command
@@ -62,7 +62,8 @@ class Speed:
         points_milliseconds: from crops to points, decoded where the tracker has it done.
         decoded_here_milliseconds: from crops to points, the heatmaps decoded on the processor.
         faces_per_second: crops per second, from crops to heatmaps.
-        times_limit: that time over the least that the device's measured speeds allow.
+        times_limit: that time over the least that the device's measured speeds allow; None in
+            8 bits, whose limit is not measured.
     """
 
     name: str
@@ -72,7 +73,7 @@ class Speed:
     points_milliseconds: float
     decoded_here_milliseconds: float
     faces_per_second: float
-    times_limit: float
+    times_limit: float | None
 
 
 @app.command()
@@ -138,7 +139,7 @@ def _measure(
     size = read_onnx(str(file)).info.input_size
     rng = np.random.default_rng(0)
     crops = rng.integers(0, 256, (max(batches), size, size, 3), dtype=np.uint8)
-    network = Network(weights, file, None, crops, threads, graphs)
+    network = Network(weights, file, None, crops, threads, graphs, int8_network(weights))
     console = Console()
     limits: dict[str, Limit] = {}
     results, missing = [], {}
@@ -147,13 +148,14 @@ def _measure(
             with console.status(f"measuring {name}"), opened(name, network) as engine:
                 device, width = _kind(name)
                 kind = f"{device}, {8 * width} bits"
-                if kind not in limits:
-                    limit = measure_limit(device, width)
-                    assert limit is not None  # there is torch
-                    limits[kind] = limit
+                if kind not in limits and width > 1:
+                    found = measure_limit(device, width)
+                    assert found is not None  # there is torch
+                    limits[kind] = found
                 work = network_work(str(file), width)
+                limit = limits.get(kind)
                 for count in batches:
-                    least = limits[kind].seconds(work, count)
+                    least = limit.seconds(work, count) if limit else None
                     results.append(_speed(name, engine, crops[:count], least))
         except InputError as error:
             if engines != "all":
@@ -188,11 +190,12 @@ def _parse(text: str) -> tuple[int, ...]:
 def _kind(name: str) -> tuple[Device, int]:
     """Device and bytes per number of a candidate."""
     on_gpu = name.startswith(("tensorrt", "torch"))
-    return "cuda" if on_gpu else "cpu", 4 if CANDIDATES[name].exact else 2
+    width = 1 if name.endswith("int8") else 4 if CANDIDATES[name].exact else 2
+    return "cuda" if on_gpu else "cpu", width
 
 
-def _speed(name: str, engine: Engine, crops: NDArray[np.uint8], least: float) -> Speed:
-    """Measure an engine with a batch for which the device needs `least` seconds."""
+def _speed(name: str, engine: Engine, crops: NDArray[np.uint8], least: float | None) -> Speed:
+    """Measure an engine with a batch for which the device needs `least` seconds, if known."""
     seconds = _time(engine, crops)
     here = there = _time(lambda batch: decode(engine(batch)), crops)
     if isinstance(engine, PointEngine):
@@ -205,7 +208,7 @@ def _speed(name: str, engine: Engine, crops: NDArray[np.uint8], least: float) ->
         1000 * there,
         1000 * here,
         len(crops) / seconds,
-        seconds / least,
+        seconds / least if least else None,
     )
 
 
@@ -234,7 +237,7 @@ def _table(heading: str, results: list[Speed]) -> Table:
             f"{result.points_milliseconds:.2f}",
             f"{result.decoded_here_milliseconds:.2f}",
             f"{result.faces_per_second:.0f}",
-            f"{result.times_limit:.1f}",
+            "-" if result.times_limit is None else f"{result.times_limit:.1f}",
         )
     return table
 

@@ -9,6 +9,8 @@ from model.files import sha256
 
 WEIGHTS = Path(__file__).parent / "weights"
 SUMS = WEIGHTS / "SHA256SUMS"
+# An exported network in 8 bits lies beside the one in floats, under its name with this at the end.
+INT8 = "-int8"
 
 
 def shipped() -> dict[str, str]:
@@ -54,3 +56,28 @@ def find_weights(name: str, suffix: str) -> Path:
             "reinstall the package."
         )
     return path
+
+
+def find_int8(name: str) -> Path:
+    """The exported network in 8 bits.
+
+    Args:
+        name: a shipped name such as "propnet-s", with or without "-int8", or the path of the
+            int8 .onnx file.
+
+    Returns:
+        An existing .onnx file.
+
+    Raises:
+        InputError: as `find_weights`, or a shipped network that has no int8 file.
+    """
+    path = Path(name)
+    if path.suffix or path.parent != Path() or name.endswith(INT8):
+        return find_weights(name, ".onnx")
+    sums = shipped()
+    if f"{name}.onnx" in sums and f"{name}{INT8}.onnx" not in sums:
+        raise InputError(
+            f"no int8 file of '{name}' is shipped: make one with python -m export.quantize and "
+            "give its path, or use another precision."
+        )
+    return find_weights(name + INT8, ".onnx")

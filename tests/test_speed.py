@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_network import exported_small
+from small_network import CONFIG, SIZE, exported_small
 
 import export.speed as speed_module
 from export.candidates import CANDIDATES, Candidate, Network
 from export.limit import torch_limit
 from export.speed import speed
+from model.config import VARIANTS
 from model.errors import InputError
 from tracker.limit import Limit
 from tracker.work import network_work

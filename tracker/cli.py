@@ -174,7 +174,7 @@ def track(
     weights: flags.Weights = "propnet-s",
     engine: flags.EngineName = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="auto|f32|bf16", help="Arithmetic of the engine.")
+        str, typer.Option(metavar="auto|f32|bf16|int8", help="Arithmetic of the engine.")
     ] = "auto",
     max_faces: flags.MaxFaces = 1,
     smooth: flags.Smooth = "balanced",

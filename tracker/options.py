@@ -32,7 +32,7 @@ class TrackerOptions:
             faces are.
         smoothing: "balanced", "stable", "responsive" or "off".
         decoder: "dark" or "quarter"; see `model.heatmap.decode`.
-        precision: "auto", "f32" or "bf16"; see `tracker.engines.create_engine`.
+        precision: "auto", "f32", "bf16" or "int8"; see `tracker.engines.create_engine`.
         threads: CPU threads of the engine, None for all cores.
         maps: whether faces come with the network's boundary and attention maps (`Face.maps`,
             140 kB each at 192 x 192).

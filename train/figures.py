@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from model.errors import InputError, run_command
 from model.markup import Markup
 from model.weights import load_network
-from tracker.crop import crop_image, crop_matrix, region_from_box, to_crop
+from tracker.crop import Region, crop_image, crop_matrix, region_from_box, to_crop
 from tracker.detect import FaceDetector
 from tracker.draw import DEFAULT_LAYERS, draw_faces
 from tracker.engines.base import normalize
@@ -56,6 +56,8 @@ class _Drawn:
 
     id: int
     landmarks: NDArray[np.float32]
+    region: Region = Region(0.0, 0.0, 1.0)
+    maps: None = None
 
 
 @app.command()

@@ -66,10 +66,11 @@ def create_engine(
         weights: a shipped name ("propnet-s") or a path: .onnx; .safetensors for torch; .engine for
             tensorrt.
         threads: CPU threads to use, None for all cores.
-        precision: "f32", "f16" (on GPUs), "bf16" (OpenVINO: faster where the processor has it), or
-            "auto": the fastest that keeps the decoded points within 0.1 px of those of the trained
-            network on average and does not move single ones by pixels, which is f32 on a processor
-            and f16 on a GPU.
+        precision: "f32", "f16" (on GPUs), "bf16" (OpenVINO: faster where the processor has it),
+            "int8" (OpenVINO and ONNX Runtime: faster; NAME-int8.onnx of `export.quantize`), or
+            "auto": what an int8 or .engine file is in, else the fastest that keeps the decoded
+            points within 0.1 px of those of the trained network on average and does not move single
+            ones by pixels, which is f32 on a processor and f16 on a GPU.
         maps: whether boundary and attention maps are wanted too: a `MapEngine`, which "tensorrt"
             is not ("auto" passes it over).
 
@@ -109,12 +110,21 @@ def _choose(weights: str, precision: Precision, maps: bool = False) -> str:
         if maps and name not in _WITH_MAPS:
             continue
         if name == "tensorrt":
-            there = precision != "bf16" and _tensorrt_usable()
+            there = precision not in ("bf16", "int8") and _tensorrt_takes(weights)
         else:
             there = _installed(_ENGINES[name][2])
         if there:
             return name
     raise InputError("no engine is installed: pip install openvino or onnxruntime.")
+
+
+def _tensorrt_takes(weights: str) -> bool:
+    """Whether TensorRT runs here, and runs this file: int8 networks are for processors."""
+    if not _tensorrt_usable():
+        return False
+    from tracker.engines.onnx_file import read_onnx  # noqa: PLC0415  (onnx takes time to load)
+
+    return not read_onnx(weights).int8
 
 
 def _tensorrt_usable() -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model.confidence import Calibration
 from model.heatmap import Decoder
 
-Precision = Literal["auto", "f32", "f16", "bf16"]
+Precision = Literal["auto", "f32", "f16", "bf16", "int8"]
 # What `model.heatmap.decode` gives: points [N, K, 2] in crop pixels, and peaks [N, K].
 Points = tuple[NDArray[np.float64], NDArray[np.float32]]
 

@@ -10,8 +10,8 @@ from model.confidence import Calibration
 from model.errors import InputError
 from model.heatmap import STRIDE
 from model.markup import MARKUPS
-from model.zoo import find_weights
-from tracker.engines.base import ModelInfo
+from model.zoo import find_int8, find_weights
+from tracker.engines.base import ModelInfo, Precision
 from tracker.engines.prune import keep_outputs
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ PREFIX = "propnet."
 # Optional: see `model.confidence`.
 CALIBRATION = "calibration"
 _KEYS = ("format", "name", "markup", "input_size", "weights_sha256")
+# Only files of export.quantize have it, with the value "int8".
+PRECISION = "precision"
 
 
 @dataclass(frozen=True)
@@ -35,18 +37,22 @@ class OnnxFile:
         data: its bytes: what the engines load, so that the checked and the run file are one. With
             the outputs that were asked for and no others.
         info: its metadata.
+        int8: whether export.quantize made it: most of its layers compute in 8 bits.
     """
 
     path: Path
     data: bytes
     info: ModelInfo
+    int8: bool = False
 
 
-def read_onnx(weights: str, maps: bool = False) -> OnnxFile:
+def read_onnx(weights: str, precision: Precision = "auto", maps: bool = False) -> OnnxFile:
     """Read an exported network and check that it is ours and whole.
 
     Args:
         weights: a shipped name ("propnet-s") or the path of an .onnx file.
+        precision: what the caller will compute in. "int8" finds the int8 file of a shipped name;
+            "auto" takes what is given.
         maps: whether boundary and attention maps are wanted besides the heatmaps.
 
     Returns:
@@ -54,12 +60,13 @@ def read_onnx(weights: str, maps: bool = False) -> OnnxFile:
 
     Raises:
         InputError: no such file, not ONNX, truncated, not exported by this project, its input and
-            outputs do not fit its metadata, or it has no maps and they are wanted.
+            outputs do not fit its metadata, another precision than asked for, or no maps where they
+            are wanted.
     """
     import onnx  # noqa: PLC0415  (a tenth of a second, only needed here)
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    path = find_weights(weights, ".onnx")
+    path = find_int8(weights) if precision == "int8" else find_weights(weights, ".onnx")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -71,13 +78,14 @@ def read_onnx(weights: str, maps: bool = False) -> OnnxFile:
             f"{path} is not an ONNX file or was cut off: export or download it again."
         ) from error
     info = _info(model, path)
+    int8 = _is_int8(model, path, precision)
     wanted = {OUTPUT, BOUNDARIES, ATTENTION} if maps else {OUTPUT}
     if maps:
         _check_maps(model, info, path)
     if any(output.name not in wanted for output in model.graph.output):
         keep_outputs(model, wanted)
         data = model.SerializeToString(deterministic=True)
-    return OnnxFile(path, data, info)
+    return OnnxFile(path, data, info, int8)
 
 
 def _check_maps(model: onnx.ModelProto, info: ModelInfo, path: Path) -> None:
@@ -91,6 +99,25 @@ def _check_maps(model: onnx.ModelProto, info: ModelInfo, path: Path) -> None:
     curves = len(MARKUPS[info.markup].curves)
     _check_shape(model.graph.output, BOUNDARIES, (curves, side, side), path)
     _check_shape(model.graph.output, ATTENTION, (side, side), path)
+
+
+def _is_int8(model: onnx.ModelProto, path: Path, precision: Precision) -> bool:
+    """Whether the file is an int8 one, checked against what is asked for."""
+    values = {entry.key: entry.value for entry in model.metadata_props}
+    mark = values.get(PREFIX + PRECISION)
+    if mark not in (None, "int8"):
+        raise InputError(f"{path} has an unknown precision {mark!r}: export it again.")
+    if precision == "int8" and mark is None:
+        raise InputError(
+            f"{path} is not an int8 network: make one of it with python -m export.quantize, or use "
+            "another precision."
+        )
+    if precision not in ("auto", "int8") and mark == "int8":
+        raise InputError(
+            f"{path} is an int8 network and has no precision {precision!r}: use int8 or auto, or "
+            "the file that it was made from."
+        )
+    return mark == "int8"
 
 
 def _info(model: onnx.ModelProto, path: Path) -> ModelInfo:

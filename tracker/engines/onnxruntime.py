@@ -12,14 +12,14 @@ from tracker.engines.onnx_file import ATTENTION, BOUNDARIES, INPUT, OUTPUT, read
 
 
 class OnnxRuntimeEngine:
-    """A network in ONNX Runtime, 32-bit floats.
+    """A network in ONNX Runtime, 32-bit floats or 8-bit integers.
 
     Thread safety: see `tracker.engines.base.Engine`.
 
     Args:
         weights: a shipped name or the path of an .onnx file.
         threads: CPU threads, None for all cores.
-        precision: "auto" or "f32".
+        precision: "f32", "int8" (a file of export.quantize) or "auto": what the file is in.
         maps: whether `with_maps` will be called.
 
     Raises:
@@ -33,9 +33,11 @@ class OnnxRuntimeEngine:
         precision: Precision = "auto",
         maps: bool = False,
     ) -> None:
-        if precision not in ("auto", "f32"):
-            raise InputError(f"the engine 'onnxruntime' has no precision {precision!r}: use f32.")
-        file = read_onnx(weights, maps)
+        if precision not in ("auto", "f32", "int8"):
+            raise InputError(
+                f"the engine 'onnxruntime' has no precision {precision!r}: use f32 or int8."
+            )
+        file = read_onnx(weights, precision, maps)
         self.maps = maps
         options = ort.SessionOptions()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -53,7 +55,7 @@ class OnnxRuntimeEngine:
         except Exception as error:
             raise InputError(f"ONNX Runtime cannot load {file.path}: {_line(error)}") from error
         self.info = file.info
-        self.description = f"ONNX Runtime {ort.__version__}, CPU, f32"
+        self.description = f"ONNX Runtime {ort.__version__}, CPU, {'int8' if file.int8 else 'f32'}"
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network; see `tracker.engines.base.Engine`."""

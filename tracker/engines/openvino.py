@@ -48,7 +48,8 @@ class OpenVinoEngine:
     Args:
         weights: a shipped name or the path of an .onnx file.
         threads: CPU threads, None for all cores.
-        precision: "f32", "bf16" (needs a processor with AVX-512 BF16 or AMX) or "auto": f32.
+        precision: "f32", "bf16" (needs a processor with AVX-512 BF16 or AMX), "int8" (a file of
+            export.quantize) or "auto": f32, or int8 if that is what the file is in.
         maps: whether `with_maps` will be called.
 
     Raises:
@@ -62,10 +63,10 @@ class OpenVinoEngine:
         precision: Precision = "auto",
         maps: bool = False,
     ) -> None:
-        file = read_onnx(weights, maps)
-        self.maps = maps
         core = ov.Core()
         kind = _choose(core, precision)
+        file = read_onnx(weights, precision, maps)
+        self.maps = maps
         settings: dict[str, Any] = {
             # One answer soon, not many answers per second.
             "PERFORMANCE_HINT": "LATENCY",
@@ -85,7 +86,7 @@ class OpenVinoEngine:
         self._shape = (markup.points, side, side)
         self._curves = len(markup.curves)
         version = ".".join(ov.get_version().split("-")[0].split(".")[:2])
-        self.description = f"OpenVINO {version}, CPU, {kind}"
+        self.description = f"OpenVINO {version}, CPU, {'int8' if file.int8 else kind}"
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network; see `tracker.engines.base.Engine`."""
@@ -105,6 +106,8 @@ class OpenVinoEngine:
 
     def with_maps(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Maps]:
         """Run the network; see `tracker.engines.base.MapEngine`."""
+        if self._request is None:
+            raise RuntimeError("this engine was closed")
         count, side = len(crops), self._shape[1]
         made = {
             OUTPUT: np.empty((count, *self._shape), dtype=np.float32),
@@ -174,11 +177,13 @@ def _keep(request: ov.InferRequest, target: NDArray[np.float32]) -> None:
 
 
 def _choose(core: ov.Core, precision: Precision) -> str:
-    """The precision to run at, checked against the processor."""
-    if precision in ("auto", "f32"):
+    """The precision of layers in floats, checked against the processor."""
+    if precision in ("auto", "f32", "int8"):
         return "f32"
     if precision != "bf16":
-        raise InputError(f"the engine 'openvino' has no precision {precision!r}: use f32 or bf16.")
+        raise InputError(
+            f"the engine 'openvino' has no precision {precision!r}: use f32, bf16 or int8."
+        )
     # What OpenVINO would choose itself: bf16 only where the processor computes in it.
     native = core.get_property(_DEVICE, "INFERENCE_PRECISION_HINT")
     if native != ov.Type.bf16:

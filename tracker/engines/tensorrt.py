@@ -51,8 +51,10 @@ class TensorRtEngine:
         graphs: bool = True,
     ) -> None:
         del threads
-        if precision == "bf16":
-            raise InputError("the engine 'tensorrt' has no precision 'bf16': use f16 or f32.")
+        if precision in ("bf16", "int8"):
+            raise InputError(
+                f"the engine 'tensorrt' has no precision {precision!r}: use f16 or f32."
+            )
         gpu = find_gpu()
         engine, record, flavour = _find_engine(weights, gpu, precision)
         self._runner: Runner | None = Runner(flavour, engine, record, graphs)
@@ -98,7 +100,9 @@ def _find_engine(
         flavour = choose_flavour(gpu)
         return *given_engine(path, flavour, gpu), flavour
     flavour = choose_flavour(gpu)
-    recipe = Recipe(read_onnx(weights), flavour, "fp32" if precision == "f32" else "fp16")
+    # The network in floats: an int8 file is refused.
+    source = read_onnx(weights, "f32" if precision == "f32" else "f16")
+    recipe = Recipe(source, flavour, "fp32" if precision == "f32" else "fp16")
     console = Console(stderr=True)
     with build_progress(console) as report:
         engine, record = cached_engine(
