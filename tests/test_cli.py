@@ -223,19 +223,6 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_over_a_file_leaves_nothing(
-    run: Run, network: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def interrupt(*_: object) -> tuple[()]:
-        os.kill(os.getpid(), signal.SIGINT)
-        return ()
-
-    monkeypatch.setattr("tracker.tracker.Tracker.__call__", interrupt)
-    result = run(PORTRAIT, "--out", tmp_path / "out.mp4", "--weights", network)
-    assert result.code in (1, 130)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_help_names_every_option(run: Run) -> None:
     result = run("--help")
     assert result.code == 0
