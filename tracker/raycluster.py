@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from importlib import metadata
@@ -94,7 +95,8 @@ class RayCluster:
         main = threading.current_thread() is threading.main_thread()
         terminate = signal.getsignal(signal.SIGTERM)
         try:
-            ray.init(configure_logging=False, logging_level="error", **options)
+            with warnings.catch_warnings(action="ignore"):
+                ray.init(configure_logging=False, logging_level="error", **options)
         except (OSError, RuntimeError, ValueError, ImportError, AssertionError) as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise InputError(f"no Ray cluster can be used at {address}: {reason}") from error
