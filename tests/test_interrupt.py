@@ -16,7 +16,7 @@ from commands import PORTRAIT, Run
 from video_files import make_video, read_sound, tone
 
 from tracker import Tracker
-from tracker.interrupt import interrupt_flag
+from tracker.interrupt import interrupt_flag, sigterm_exits
 from tracker.video import VideoReader
 
 Signalled = Callable[..., list[int]]
@@ -168,6 +168,20 @@ def test_a_real_process(network: Path, tmp_path: Path) -> None:
     assert errors == f"stopped by SIGTERM: the outputs end after frame {count}.\n"
     assert table_frames(tmp_path / "out.csv") == list(range(1, count + 1))
     assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "out.csv"}
+
+
+def test_sigterm_exits_with_its_code_and_others_with_theirs() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as end, sigterm_exits():
+        sys.exit(2)
+    assert end.value.code == 2
+    with pytest.raises(SystemExit) as end, sigterm_exits():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except SystemExit:
+            sys.exit(1)  # as native code does that lets the exception through
+    assert end.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_signals_are_left_alone_where_they_are_not_wanted() -> None:

@@ -93,7 +93,7 @@ def test_a_lost_worker_takes_only_its_file_along(
     assert list(map(results.__contains__, jobs)) == [True] * 5  # the jobs as they were given
     errors = {str(job.source): result.error for job, result in results.items() if result.error}
     assert list(errors) == ["deadly.mp4"]
-    assert "lost, 2 times (WorkerCrashedError)" in str(errors["deadly.mp4"])
+    assert "tried it again (WorkerCrashedError)" in str(errors["deadly.mp4"])
 
 
 def test_ctrl_c_leaves_what_is_finished(

@@ -99,8 +99,18 @@ def sigterm_exits() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    came = StopFlag()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        came.number = number
+        sys.exit(came.exit_code)
+
+    before = signal.signal(signal.SIGTERM, on_signal)
     try:
         yield
+    except SystemExit as end:
+        # Ray's waiting hands the exception on with a code of its own.
+        end.code = came.exit_code if came.is_set() else end.code
+        raise
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)

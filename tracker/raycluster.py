@@ -37,8 +37,8 @@ _WAITING = 4
 # Ray's shared memory: results are a few numbers. (Its least is 75 MiB, its default 30 % of all.)
 _STORE_BYTES = 100 * 2**20
 _LOST = (
-    "the worker that had this file was lost, {} times ({}): if the others were done, try this one "
-    "alone without --ray."
+    "the worker that had this file was lost, and so were those that tried it again ({}): try it "
+    "alone, without --ray."
 )
 
 
@@ -187,7 +187,7 @@ class RayCluster:
         except self._ray.exceptions.RayTaskError:
             raise  # a mistake of the program, as it would be without Ray
         except self._ray.exceptions.RayError as error:
-            return Result(job, error=_LOST.format(_RETRIES + 1, type(error).__name__))
+            return Result(job, error=_LOST.format(type(error).__name__))
         # The manifest names the files as the user did.
         return replace(result, job=job)
 
