@@ -1,5 +1,7 @@
 """Videos as they come from phones, cameras, editors and screens."""
 
+import re
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ import pytest
 from commands import Run
 from video_files import make_video, picture
 
+from tracker.job import Job, run_job
 from tracker.portrait import portrait_frame, portrait_image, portrait_motion
+from tracker.progress import FrameBar
 from tracker.sources import open_source
 from tracker.video import VideoReader
 
@@ -175,3 +179,56 @@ def test_files_never_drop_a_frame(tmp_path: Path) -> None:
             if count % 20 == 0:
                 time.sleep(0.05)
     assert count == 149
+
+
+@pytest.mark.parametrize(("stated", "shown"), [(3, 30), (45, 45), (0, None)])
+def test_a_header_with_a_wrong_frame_count(
+    *,
+    network: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    stated: int,
+    shown: int | None,
+) -> None:
+    """The bar of a real AVI file that lies about its 30 frames, or does not know them."""
+    path = make_video(tmp_path / "in.avi", 30, (160, 120))
+    data = bytearray(path.read_bytes())
+    for chunk, offset in ((b"avih", 16), (b"strh", 32)):
+        place = data.index(chunk) + 8 + offset
+        assert struct.unpack_from("<I", data, place) == (30,)
+        struct.pack_into("<I", data, place, stated)
+    path.write_bytes(data)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # drawn as on a terminal
+    job = Job(path, save=tmp_path / "out.csv", weights=str(network), faceless=True)
+    with FrameBar() as bar:
+        summary = run_job(job, bar.start, bar.advance)
+        assert bar.state == (30, shown)
+    assert summary.frames == 30
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capfd.readouterr().err)
+    total = r"\?" if shown is None else shown
+    assert re.search(rf"in\.avi.*30/{total}", drawn)
+
+
+def test_an_odd_deep_video_becomes_one_that_plays(run: Run, network: Path, tmp_path: Path) -> None:
+    """10 bits and odd sizes from the file to the annotated file, which most players could not."""
+    path, out = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    image = portrait_frame(portrait_image(), portrait_motion(1)[0])[:479, :637]
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 637, 479, "yuv444p10le"
+        for index in range(3):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image))
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    result = run(path, "--out", out, "--draw", "box", "--weights", network)
+    assert result.code == 0, result.err
+    assert result.out.startswith("3 frames, 1 face, a face in 100.0 %")
+    with av.open(str(out)) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.width, context.height, context.pix_fmt) == (638, 480, "yuv420p")
+    with VideoReader(out) as video:
+        for frame in video:
+            difference = np.abs(frame.image[:479, :637].astype(float) - image)
+            assert difference[:100].mean() < 4  # above the box

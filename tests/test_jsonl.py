@@ -1,10 +1,4 @@
 import json
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -56,51 +50,3 @@ def test_no_pose_is_null(tmp_path: Path) -> None:
     with open_table(path, 98) as table:
         table.write(measured(spot))
     assert read(path)[0]["faces"][0]["pose_Rx"] is None
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is a signal only on POSIX systems")
-@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
-def test_interrupted_tables_are_complete(tmp_path: Path, suffix: str) -> None:
-    """Ctrl-C at any moment keeps what was tracked until then, as a readable file."""
-    if suffix == ".parquet":
-        pytest.importorskip("pyarrow", reason="needs pyarrow: pip install '.[parquet]'")
-    path = tmp_path / f"faces{suffix}"
-    program = textwrap.dedent(f"""
-        import sys
-        sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from pathlib import Path
-        from measured import face, measured
-        from tracker.tables import open_table
-        faces = [face()]
-        with open_table(Path({str(path)!r}), 98) as table:
-            for index in range(10**9):
-                table.write(measured(*faces, index=index))
-                if index == 20:
-                    print("going", flush=True)
-    """)
-    run = subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[1],
-    )
-    assert run.stdout is not None
-    assert run.stdout.readline() == "going\n"
-    time.sleep(0.05)
-    run.send_signal(signal.SIGINT)
-    _, errors = run.communicate(timeout=30)
-    assert "KeyboardInterrupt" in errors
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
-    if suffix == ".parquet":
-        import pyarrow.parquet
-
-        numbers = pyarrow.parquet.read_table(path).column("frame").to_pylist()
-    elif suffix == ".jsonl":
-        numbers = [frame["frame"] for frame in read(path)]
-    else:
-        lines = path.read_text().splitlines()
-        assert len({line.count(",") for line in lines}) == 1
-        numbers = [int(line.split(",")[0]) for line in lines[1:]]
-    assert len(numbers) > 20
-    assert numbers == list(range(1, len(numbers) + 1))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +20,7 @@ from tracker.manifest import Manifest
 from tracker.options import TrackerOptions
 from tracker.painter import parse_comparison
 from tracker.progress import FileBar
+from tracker.raycluster import RayCluster
 from tracker.series import plan_jobs
 from tracker.style import parse_style
 from tracker.tables import TABLE_SUFFIXES
@@ -28,12 +31,24 @@ _FORMATS = (*(suffix.removeprefix(".") for suffix in TABLE_SUFFIXES), "none")
 
 
 def batch_command(
+    context: typer.Context,
     inputs: Annotated[
         list[str], typer.Argument(metavar="IN...", help="Videos, pictures, folders or patterns.")
     ],
     *,
     out_dir: Annotated[Path, typer.Option(metavar="DIR", help="Folder for all outputs.")],
-    jobs: Annotated[int, typer.Option(min=1, help="Files to work on at once.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Files to work on at once; 1, with --ray one per processor."),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Work on a Ray cluster: auto, HOST:PORT, ray://HOST:PORT, or local to start one "
+            "here. Inputs and DIR must be on storage that all its nodes share.",
+        ),
+    ] = None,
     video: Annotated[
         bool, typer.Option("--video/--no-video", help="Annotated videos and pictures.")
     ] = True,
@@ -74,6 +89,7 @@ def batch_command(
     files = find_inputs(inputs)
     _check_folder(out_dir)
     layers = parse_layers(draw)
+    cluster = context.with_resource(RayCluster(ray, jobs)) if ray is not None else None
     template = Job(
         "",
         weights=weights,
@@ -82,7 +98,7 @@ def batch_command(
         options=TrackerOptions(
             max_faces=max_faces,
             smoothing=smooth,
-            threads=max(available_cores() // jobs, 1),
+            threads=cluster.threads if cluster else max(available_cores() // (jobs or 1), 1),
             maps=wants_maps(layers) and video,
         ),
         layers=layers,
@@ -94,6 +110,7 @@ def batch_command(
         extras=Extras(scores=scores),
         # What is there and not vouched for by the manifest is our own from a run that was killed.
         overwrite=True,
+        whole=True,
     )
     # A mistake in weights or engine is one of the command, not of every file.
     Tracker(weights, engine, template.options).close()
@@ -107,9 +124,16 @@ def batch_command(
     manifest = Manifest(out_dir)
     todo = [job for job in planned if not manifest.is_done(job)]
     manifest.begin(todo)
+    if cluster and todo:
+        cluster.check(_to_be_shared(manifest, todo))
     counts: Counter[str] = Counter()
-    with FileBar(len(planned), len(planned) - len(todo)) as bar:
-        for result in run_parallel(todo, jobs):
+    results = cluster.run(todo) if cluster else run_parallel(todo, jobs or 1)
+    with (
+        FileBar(len(planned), len(planned) - len(todo)) as bar,
+        _said_if_stopped(manifest, planned),
+        closing(results),
+    ):
+        for result in results:
             manifest.add(result)
             frames = result.summary.frames if result.summary else 0
             counts.update({"failed": result.error is not None, "frames": frames})
@@ -124,6 +148,25 @@ def batch_command(
     )
     if counts["failed"]:
         raise typer.Exit(2)
+
+
+def _to_be_shared(manifest: Manifest, jobs: Sequence[Job]) -> list[Path]:
+    """Files that stand for what every node of a cluster must see."""
+    own = [Path(jobs[0].weights), Path(str(jobs[0].source))]
+    return [manifest.path, *(path for path in own if path.is_file())]
+
+
+@contextmanager
+def _said_if_stopped(manifest: Manifest, planned: Sequence[Job]) -> Iterator[None]:
+    """Say where a batch stands that is left by Ctrl-C or SIGTERM."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        done = sum(manifest.is_done(job) for job in planned)
+        typer.echo(
+            f"stopped with {done} of {len(planned)} files done: the same command goes on.", err=True
+        )
+        raise
 
 
 def _check_folder(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from model.errors import InputError, run_command
 from tracker import flags
+from tracker.interrupt import Stopped, sigterm_exits
 
 if TYPE_CHECKING:
     from tracker.engines import Precision
@@ -270,7 +271,13 @@ def track(
         _track_series(given, job)
         return
     with native_stderr_hidden(), FrameBar(max_frames) as bar:
-        summary = run_job(job, bar.start, bar.advance, lambda text: typer.echo(text, err=True))
+        stopped: Stopped | None = None
+        try:
+            summary = run_job(job, bar.start, bar.advance, lambda text: typer.echo(text, err=True))
+        except Stopped as early:
+            if early.summary is None:
+                _leave(early)
+            stopped, summary = early, early.summary
     share = 100 * summary.frames_with_face / max(summary.frames, 1)
     speed = summary.frames / max(summary.seconds, 1e-9)
     typer.echo(
@@ -281,8 +288,16 @@ def track(
         + (f"; {summary.damaged} damaged packets skipped" if summary.damaged else "")
         + (f"; {summary.dropped} frames came too fast" if summary.dropped else "")
     )
+    if stopped:
+        _leave(stopped)
     if summary.lost:
         raise InputError(f"{summary.lost} What came before is complete.")
+
+
+def _leave(stopped: Stopped, name: str = "") -> NoReturn:
+    """Say that a signal ended the run, and end as the shell expects."""
+    typer.echo(f"{name}{stopped}", err=True)
+    raise typer.Exit(stopped.exit_code)
 
 
 def _track_series(source: str | Path, job: Any) -> None:
@@ -295,33 +310,40 @@ def _track_series(source: str | Path, job: Any) -> None:
 
     jobs = plan_jobs(job, find_inputs([source]), job.out, job.save)
     tracked = frames = seen = 0
+    stopped: Stopped | None = None
     with (
         native_stderr_hidden(),
         Tracker(job.weights, job.engine, job.options) as tracker,
         FileBar(len(jobs)) as bar,
     ):
         failed = 0
-        for result in run_series(jobs, tracker):
-            if result.summary is None:
-                failed += 1
-                bar.say(f"failed: {result.error}")
-            else:
-                tracked += 1
-                frames += result.summary.frames
-                seen += result.summary.frames_with_face > 0
-            bar.advance(result.summary.frames if result.summary else 0)
+        try:
+            for result in run_series(jobs, tracker):
+                if result.summary is None:
+                    failed += 1
+                    bar.say(f"failed: {result.error}")
+                else:
+                    tracked += 1
+                    frames += result.summary.frames
+                    seen += result.summary.frames_with_face > 0
+                bar.advance(result.summary.frames if result.summary else 0)
+        except Stopped as early:
+            stopped = early
         engine = tracker.engine.description
     typer.echo(
         f"{tracked} of {len(jobs)} files tracked, a face in {seen} of them, {frames} frames, with "
         f"{engine}" + "".join(f"; wrote into {path}" for path in {job.out, job.save} if path)
     )
+    if stopped:
+        _leave(stopped, f"{jobs[tracked + failed].source}: ")
     if failed:
         raise InputError(f"{failed} of {len(jobs)} files could not be tracked, see above.")
 
 
 def main() -> None:
     """Entry point."""
-    run_command(lambda: app(prog_name="propnet-track"))
+    with sigterm_exits():
+        run_command(lambda: app(prog_name="propnet-track"))
 
 
 def _one_source(video: str | None, source: str | None) -> str | Path:

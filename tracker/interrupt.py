@@ -1,42 +1,116 @@
-"""Ctrl-C as a wish to finish, for recordings that cannot be made again."""
+"""Ctrl-C and SIGTERM as a wish to finish: what was tracked until then is kept."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tracker.job import Summary
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NAMES = {int(signal.SIGINT): "Ctrl-C", int(signal.SIGTERM): "SIGTERM"}
+
+
+@dataclass
+class StopFlag:
+    """What a signal sets. No event: that takes a lock, which the interrupted code may hold.
+
+    Attributes:
+        number: of the signal; 0 while there was none.
+    """
+
+    number: int = 0
+
+    def is_set(self) -> bool:
+        """Whether a signal came."""
+        return self.number != 0
+
+    @property
+    def name(self) -> str:
+        """The signal as its sender calls it."""
+        return _NAMES.get(self.number, "")
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a program that this signal ended: 130 for Ctrl-C."""
+        return 128 + self.number
+
+
+class Stopped(KeyboardInterrupt):
+    """A run over a file was ended early by Ctrl-C or SIGTERM.
+
+    Attributes:
+        summary: of what was done; the outputs are complete and end there. None if nothing had been
+            written yet: no output is left then.
+        exit_code: what a shell expects, 128 + the number of the signal.
+    """
+
+    def __init__(self, stop: StopFlag, summary: Summary | None) -> None:
+        end = f"the outputs end after frame {summary.frames}" if summary else "nothing was written"
+        super().__init__(f"stopped by {stop.name}: {end}.")
+        self.summary = summary
+        self.exit_code = stop.exit_code
 
 
 @contextmanager
-def interrupt_flag(
-    once: bool, on_stop: Callable[[], object] = lambda: None
-) -> Iterator[threading.Event]:
-    """An event that ends the loop; for a source that is there only once, the first Ctrl-C sets it.
+def interrupt_flag(held: bool, on_stop: Callable[[], object] = lambda: None) -> Iterator[StopFlag]:
+    """A flag that ends the loop: the first Ctrl-C or SIGTERM sets it.
 
-    Raising in the middle of a frame, as Python does otherwise, could tear the recording. The second
-    Ctrl-C raises `KeyboardInterrupt` all the same.
+    Raising in the middle of a frame, as Python does otherwise, could tear a file. The second one
+    raises `KeyboardInterrupt` all the same, for those who do not want to wait.
 
     Args:
-        once: False leaves Ctrl-C as it is, and the event unset.
+        held: False leaves the signals as they are, and the flag unset.
         on_stop: called in the signal handler as well, to wake a loop that waits; takes no lock.
 
     Yields:
-        The event.
+        The flag. In threads other than the main one Python delivers no signals: it stays unset.
     """
-    stop = threading.Event()
-    if not once or threading.current_thread() is not threading.main_thread():
+    stop = StopFlag()
+    if not held or threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
-    def on_interrupt(number: int, frame: object) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         if stop.is_set():  # asked twice: the loop does not come around
             raise KeyboardInterrupt
-        stop.set()
+        stop.number = number
         on_stop()
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    before = {number: signal.signal(number, on_signal) for number in SIGNALS}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            # None: a handler that was not set from Python, which cannot be put back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def sigterm_exits() -> Iterator[None]:
+    """SIGTERM ends the program by `SystemExit`, so that unfinished files are cleaned away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = StopFlag()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        came.number = number
+        sys.exit(came.exit_code)
+
+    before = signal.signal(signal.SIGTERM, on_signal)
+    try:
+        yield
+    except SystemExit as end:
+        # Ray's waiting hands the exception on with a code of its own.
+        end.code = came.exit_code if came.is_set() else end.code
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Event
 
 from model.errors import InputError
 from tracker.codec import check_codec
 from tracker.draw import DEFAULT_LAYERS
 from tracker.extras import Extras, open_extras
-from tracker.interrupt import interrupt_flag
+from tracker.interrupt import StopFlag, Stopped, interrupt_flag
 from tracker.live import LiveReader, SourceLostError
 from tracker.offline import follow_twice
 from tracker.options import TrackerOptions
@@ -55,6 +54,8 @@ class Job:
         overwrite: replace existing outputs.
         max_frames: stop after so many frames; None for all.
         offline_smooth: smooth with zero phase: the file is read twice, see `tracker.offline`.
+        whole: whether outputs that end early are of no use, as in a batch that will make them
+            again: Ctrl-C then removes what was begun.
         faceless: whether a file without any face is a result, and not a mistake.
         extras: crops, senders, web page and the options of what is derived.
     """
@@ -77,6 +78,7 @@ class Job:
     source_options: SourceOptions = field(default_factory=SourceOptions)
     faceless: bool = False
     offline_smooth: bool = False
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if self.offline_smooth and self.options.smoothing == "off":
@@ -134,10 +136,11 @@ def run_job(
 ) -> Summary:
     """Track faces through a source.
 
-    Ctrl-C ends the run over a camera or another source that is there only once like its regular
-    end, with the outputs completed; it breaks off the run over a file: the video is discarded, a
-    table is completed with the rows so far. A live source that breaks off counts as ended: the
-    outputs are completed, `Summary.lost` says why.
+    Ctrl-C and SIGTERM end the run after the frame in work, and all outputs are completed: they are
+    whole files that end there. For a camera or another source that is there only once that is the
+    regular end; for a file it is told by `Stopped`. A second signal breaks the run off, and no
+    video or table is left. Crops are whole one by one, and stay. A live source that breaks off
+    counts as ended: the outputs are completed, `Summary.lost` says why.
 
     Args:
         job: what to do.
@@ -150,11 +153,25 @@ def run_job(
         InputError: unusable source, weights or output, or a file without any face. No output is
             left then, finished or not. (A camera's recording is kept even without a face, since it
             cannot be made again.)
+        Stopped: a signal came while a file was read.
     """
     if job.show:
         check_display()
     if job.out is not None and job.out == job.save:
         raise InputError(f"{job.out} cannot be both the video and the table: give two names.")
+    summary, stop = _run(job, on_start, on_frame, say, tracker)
+    if stop is not None:
+        raise Stopped(stop, summary)
+    return summary
+
+
+def _run(
+    job: Job, on_start: OnStart | None, on_frame: OnFrame | None, say: Say, tracker: Tracker | None
+) -> tuple[Summary, StopFlag | None]:
+    """What was done, and the signal that ended it early, if one did.
+
+    Nothing is raised for that here: it would take the outputs away.
+    """
     with ExitStack() as stack:
         # Cheap checks first: a mistyped name is reported before the network is loaded.
         source = stack.enter_context(open_source(job.source, job.source_options))
@@ -171,7 +188,7 @@ def run_job(
         once = source.info.once
         live = source if isinstance(source, LiveReader) else None
         wake = source.stop if isinstance(source, LiveReader | RawReader) else _nothing
-        stop = stack.enter_context(interrupt_flag(once, wake))
+        stop = stack.enter_context(interrupt_flag(not job.whole, wake))
         points = tracker.markup.points
         table = stack.enter_context(_open_table(job, source.info, points)) if job.save else None
         preview = stack.enter_context(_open_preview(job, source.info, stop)) if job.show else None
@@ -205,7 +222,8 @@ def run_job(
         count, hits, ids = 0, 0, set[int]()
         lost, wanted = None, True
         try:
-            for (number, timestamp, image), faces in _follow(job, frames, tracker, stack, on_frame):
+            followed = _follow(job, frames, tracker, stack, on_frame, stop)
+            for (number, timestamp, image), faces in followed:
                 count, hits = number + 1, hits + bool(faces)
                 ids.update(face.id for face in faces)
                 latency = live.latency if live else None
@@ -219,7 +237,7 @@ def run_job(
             if not count:
                 raise
             lost = str(error)
-        if not hits and not once and not job.faceless:
+        if not (hits or once or job.faceless or stop.is_set()):
             raise InputError(
                 f"{job.source}: no face in any of its {count} frames, so nothing was written; "
                 "check that faces are at least 40 pixels high and not upside down."
@@ -227,7 +245,7 @@ def run_job(
         # Completing the files is part of the work: x264 holds back dozens of frames until then.
         sinks.close()
         seconds = time.perf_counter() - begin
-        return Summary(
+        summary = Summary(
             count,
             hits,
             len(ids),
@@ -239,14 +257,16 @@ def run_job(
             ended=not wanted,
             notes=(*_notes(tracker), *(preview.notes if preview else ())),
         )
+        return summary, stop if stop.is_set() and not once else None
 
 
-def _follow(
+def _follow(  # noqa: PLR0917 (what is open in the run)
     job: Job,
     frames: Iterable[SourceFrame],
     tracker: Tracker,
     stack: ExitStack,
     on_frame: OnFrame | None,
+    stop: StopFlag,
 ) -> Iterator[tuple[SourceFrame, tuple[Face, ...]]]:
     """Frames with their faces, as they come or, if so wanted, in a second reading of the file."""
     if not job.offline_smooth:
@@ -254,7 +274,15 @@ def _follow(
     first = stack.enter_context(open_source(job.source, job.source_options))
     ahead = stack.enter_context(ReadAhead(first))
     tell = (lambda count: on_frame(count, None)) if on_frame is not None else (lambda count: None)
-    return follow_twice(ahead, frames, tracker, job.max_frames, tell)
+    return follow_twice(_until(stop, ahead), frames, tracker, job.max_frames, tell)
+
+
+def _until(stop: StopFlag, frames: Iterable[SourceFrame]) -> Iterator[SourceFrame]:
+    """The frames of a first reading, from which nothing can be written yet."""
+    for frame in frames:
+        if stop.is_set():
+            raise Stopped(stop, None)
+        yield frame
 
 
 def _notes(tracker: Tracker) -> tuple[str, ...]:
@@ -267,7 +295,7 @@ def _nothing() -> None:
     pass
 
 
-def _open_preview(job: Job, info: VideoInfo, stop: Event) -> Preview:
+def _open_preview(job: Job, info: VideoInfo, stop: StopFlag) -> Preview:
     name = info.path.stem if info.path else "propnet"
     return Preview(
         f"propnet-track: {info.name}",

@@ -28,8 +28,7 @@ def write_failure(path: Path, error: OSError) -> InputError:
 class Table(ABC):
     """A table being written. A context manager.
 
-    The file has its final name once it is complete. An exception in the block leaves no file, save
-    for Ctrl-C: what was tracked until then is kept, as a complete file.
+    The file has its final name once it is complete. An exception in the block leaves no file.
 
     Args:
         file: where to write.
@@ -69,6 +68,9 @@ class Table(ABC):
         except OSError as error:
             self.abort()
             raise write_failure(self._file.path, error) from error
+        except BaseException:
+            self.abort()
+            raise
 
     def abort(self) -> None:
         """Give up: remove what was written."""
@@ -100,7 +102,7 @@ class Table(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None or issubclass(kind, KeyboardInterrupt):
+        if kind is None:
             self.close()
         elif not self._finished:
             self.abort()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from itertools import islice
 
 from model.errors import InputError
@@ -29,12 +30,13 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def run_parallel(jobs: Sequence[Job], processes: int) -> Iterator[Result]:
+def run_parallel(jobs: Sequence[Job], processes: int) -> Generator[Result, None, None]:
     """Run jobs in worker processes.
 
     Workers are started afresh (spawned, not forked: the libraries have threads), and each loads the
     network once. If one dies, the files that were being worked on are done again, each by itself,
-    to find the one to blame.
+    to find the one to blame. Close the generator (or let Ctrl-C or SIGTERM go through it) to have
+    the workers give up what they are doing.
 
     Args:
         jobs: what to do; weights, engine and options are the same in all of them.
@@ -47,22 +49,24 @@ def run_parallel(jobs: Sequence[Job], processes: int) -> Iterator[Result]:
     while waiting:
         suspects: list[Job] = []
         # A copy: the pool goes on through it while finished jobs are struck off.
-        for item in _pool(tuple(waiting), processes):
-            if isinstance(item, Result):
-                waiting.remove(item.job)
-                yield item
-            else:
-                suspects.append(item)
+        with closing(_pool(tuple(waiting), processes)) as items:
+            for item in items:
+                if isinstance(item, Result):
+                    waiting.remove(item.job)
+                    yield item
+                else:
+                    suspects.append(item)
         for job in suspects:
             waiting.remove(job)
             (item,) = _pool([job], 1)
             yield item if isinstance(item, Result) else Result(job, error=_DIED)
 
 
-def _pool(jobs: Sequence[Job], processes: int) -> Iterator[Result | Job]:
+def _pool(jobs: Sequence[Job], processes: int) -> Generator[Result | Job, None, None]:
     """Results, and after the death of a worker the jobs that were in work; then it ends."""
     context = multiprocessing.get_context("spawn")
     todo = iter(jobs)
+    others = multiprocessing.active_children()
     running: dict[Future[Result], Job] = {}
     with ProcessPoolExecutor(min(processes, len(jobs)), context, _begin) as pool:
         try:
@@ -79,6 +83,10 @@ def _pool(jobs: Sequence[Job], processes: int) -> Iterator[Result | Job]:
                     following = next(todo, None)
                     if following is not None:
                         running[pool.submit(_work, following)] = following
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            # The end of the block waits for the workers, and `kill` has not reached them.
+            _dismiss(others)
+            raise
         except BrokenProcessPool:
             if not running:
                 # It died before it had taken any: starting again would end the same way.
@@ -88,29 +96,60 @@ def _pool(jobs: Sequence[Job], processes: int) -> Iterator[Result | Job]:
             yield from running.values()
 
 
+def _dismiss(others: Sequence[object]) -> None:
+    """Have the workers give up their files."""
+    if os.name == "nt":  # where this would kill them: they finish their files instead
+        return
+    for child in multiprocessing.active_children():
+        if child not in others:
+            child.terminate()
+
+
 _tracker: Tracker | None = None
-_busy = False
+
+
+def work(job: Job) -> Result:
+    """Do a job in a process that does nothing else; the network is loaded for the first one.
+
+    Args:
+        job: weights, engine and options are the same in all jobs of a process.
+    """
+    global _tracker  # noqa: PLW0603 (the process's own)
+    with native_stderr_hidden():
+        if _tracker is None:
+            _tracker = Tracker(job.weights, job.engine, job.options)
+        return attempt(job, _tracker)
+
+
+_busy = _leaving = False
 
 
 def _begin() -> None:
     """Once in every worker."""
-    signal.signal(signal.SIGINT, _on_interrupt)
+    signal.signal(signal.SIGINT, _on_signal)
+    signal.signal(signal.SIGTERM, _on_signal)
 
 
-def _on_interrupt(number: int, frame: object) -> None:
-    # Ctrl-C reaches all processes of the terminal: a file in work is given up and cleaned away, a
-    # waiting worker is ended by the main process without a word.
-    if _busy:
+def _on_signal(number: int, frame: object) -> None:
+    # Ctrl-C reaches all processes of the terminal, and the main one sends SIGTERM when it ends: a
+    # file in work is given up and cleaned away, once; a waiting worker is ended by the main
+    # process without a word.
+    global _leaving  # noqa: PLW0603
+    if _busy and not _leaving:
+        _leaving = True
         raise KeyboardInterrupt
+    if number == signal.SIGTERM and not _leaving:
+        os._exit(128 + number)
 
 
 def _work(job: Job) -> Result:
-    global _tracker, _busy  # noqa: PLW0603 (a worker's own)
+    global _busy  # noqa: PLW0603
     _busy = True
     try:
-        with native_stderr_hidden():
-            if _tracker is None:
-                _tracker = Tracker(job.weights, job.engine, job.options)
-            return attempt(job, _tracker)
+        return work(job)
+    except KeyboardInterrupt:
+        # The main process has had its own signal. If it was only this one's, the file is done again
+        # like that of any worker that dies.
+        os._exit(128 + signal.SIGINT)
     finally:
         _busy = False

@@ -56,7 +56,7 @@ class _Drawn:
 
     id: int
     landmarks: NDArray[np.float32]
-    region: Region = Region(0.0, 0.0, 1.0)
+    region: Region
     maps: None = None
 
 
@@ -202,7 +202,8 @@ def _crop(sample: Sample, size: int) -> NDArray[np.uint8]:
 def _compare(sample: Sample, points: NDArray[np.float64], markup: Markup) -> NDArray[np.uint8]:
     """A tile with the labels and, over them, what was found."""
     size = _ZOOM * _TILE
-    matrix = crop_matrix(region_from_box(sample.box), size)
+    region = region_from_box(sample.box)
+    matrix = crop_matrix(region, size)
     large = _crop(sample, size)
     # The labels' dots would hide which curve is whose.
     for number, placed, layers in (
@@ -210,7 +211,7 @@ def _compare(sample: Sample, points: NDArray[np.float64], markup: Markup) -> NDA
         (_FOUND, points, DEFAULT_LAYERS),
     ):
         if np.isfinite(placed).all():
-            face = _Drawn(number, to_crop(placed, matrix).astype(np.float32))
+            face = _Drawn(number, to_crop(placed, matrix).astype(np.float32), region)
             large = draw_faces(large, [face], markup, layers)
     return np.asarray(cv2.resize(large, (_TILE, _TILE), interpolation=cv2.INTER_AREA), np.uint8)
 

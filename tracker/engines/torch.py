@@ -219,11 +219,7 @@ def open_torch_engine(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if precision == "auto":
         precision = "f16" if device.startswith("cuda") else "f32"
-    if (
-        precision == "bf16"
-        or precision == "int8"
-        or (precision == "f16" and not device.startswith("cuda"))
-    ):
+    if precision not in ("f32", "f16") or (precision == "f16" and not device.startswith("cuda")):
         raise InputError(
             f"the engine 'torch' has no precision {precision!r} on the device {device!r}: use f32."
         )
