@@ -28,7 +28,7 @@ def test_a_processor_has_a_limit_in_torch(width: int, monkeypatch: pytest.Monkey
     import export.limit as limit_module
     import tracker.limit
 
-    monkeypatch.setitem(limit_module._SIDES, "cpu", 128)
+    monkeypatch.setitem(limit_module._SIDES, "cpu", (64, 128))
     monkeypatch.setattr(limit_module, "_LENGTH", 1 << 16)
     monkeypatch.setattr(tracker.limit, "_SECONDS", 0.0)
     limit = torch_limit("cpu", width)
