@@ -20,9 +20,10 @@ from tracker.measure import LandmarkNetwork
 from tracker.portrait import portrait_frame, portrait_image, portrait_motion
 from train import calibrate
 from train.confidence import assess, fit_calibration
+from train.cover import cover_mask, place_beside
 from train.data import Sample
 from train.observe import Observations, choose, observe
-from train.views import FACES, KINDS, NO_FACES, SHARES, View, cover_mask, make_views, place_beside
+from train.views import FACES, KINDS, NO_FACES, SHARES, View, make_views
 
 SIZE = 96
 _LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt"
