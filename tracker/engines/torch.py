@@ -191,7 +191,7 @@ def open_torch_engine(
     return TorchEngine(
         network,
         ModelInfo(metadata.name, metadata.config.markup, metadata.input_size, metadata.sha256),
-        precision,
+        "f16" if precision == "f16" else "f32",
     )
 
 
