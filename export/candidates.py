@@ -25,6 +25,7 @@ from tracker.tensorrt.half import measure_peaks, overflowing, to_half
 NME_TOLERANCE = 0.01
 # 8 bits cost accuracy; export.quantize writes no file that loses more.
 INT8_NME_TOLERANCE = 0.1
+# Pixels of the crop: measured 0.18 with a tenth of the network in floats, 0.64 without.
 INT8_MEAN_TOLERANCE = 0.5
 
 
