@@ -233,7 +233,7 @@ def test_every_engine_network_and_number_of_faces_has_a_column(
     values = json.loads(path.read_text())
     names = {(item["name"], item["faces"]) for item in values["runs"]}
     assert {("openvino-f32", 1), ("openvino-f32", 4), ("onnxruntime-f32", 1)} <= names
-    assert values["not_run"][f"{weights} on onnxruntime-bf16"].endswith("'bf16': use f32.")
+    assert values["not_run"][f"{weights} on onnxruntime-bf16"].endswith("'bf16': use f32 or int8.")
     # Nothing is lost: every engine with every precision has run or has a reason.
     ran = {item["name"] for item in values["runs"]}
     assert len(ran) + len(values["not_run"]) == len(parse_engines("all", "auto")[0])
@@ -273,6 +273,7 @@ def test_one_engine_that_cannot_run_is_an_error_and_none_at_all_too(
         (["--engine", "openvino-fp4"], "no precision 'fp4'"),
         (["--faces", "none"], "must be numbers"),
         (["--stability", "--weights", "a,b"], "give one --weights"),
+        (["--stability", "--engine", "all"], "give one --engine"),
         (["--source", "missing.mp4"], "missing.mp4"),
     ],
 )

@@ -19,6 +19,7 @@ from model.files import replacing
 from tracker.benchclip import parse_size, write_clip
 from tracker.benchplan import (
     PRECISIONS,
+    Choice,
     Limits,
     parse_engines,
     parse_faces,
@@ -90,14 +91,10 @@ def bench_command(
     if plot is not None and not stability:
         raise InputError("--plot draws what --stability measures: add --stability.")
     networks = parse_weights(weights)
-    if stability:
-        if source is not None:
-            raise InputError("--stability has sequences of its own: drop --source.")
-        if len(networks) > 1:
-            raise InputError("--stability measures one network: give one --weights.")
-        _bench_stability(networks[0], engine, threads, json_file, plot)
-        return
     choices, lenient = parse_engines(engine, precision)
+    if stability:
+        _bench_stability(source, networks, choices, threads=threads, json_file=json_file, plot=plot)
+        return
     counts = parse_faces(faces)
     limits = Limits()
     runs: list[Run] = []
@@ -163,13 +160,26 @@ def _measured(
 
 
 def _bench_stability(
-    weights: str, engine: str, threads: int | None, json_file: Path | None, plot: Path | None
+    source: Path | None,
+    networks: tuple[str, ...],
+    choices: tuple[Choice, ...],
+    *,
+    threads: int | None,
+    json_file: Path | None,
+    plot: Path | None,
 ) -> None:
     """Jitter, lag, flicker and NME of every preset, as a table, as JSON and as a plot."""
+    if source is not None:
+        raise InputError("--stability has sequences of its own: drop --source.")
+    if len(networks) > 1:
+        raise InputError("--stability measures one network: give one --weights.")
+    if len(choices) > 1:
+        raise InputError("--stability measures one engine: give one --engine.")
+    choice = choices[0]
     if plot is not None:
         check_plotting(plot)
     with native_stderr_hidden():
-        figures = measure_stability(weights, engine, threads)
+        figures = measure_stability(networks[0], choice.engine, threads, choice.precision)
     if json_file is not None:
         with replacing(json_file) as partial:
             values = {name: asdict(result) for name, result in figures.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from model.errors import InputError
-from model.zoo import shipped
+from model.zoo import INT8, shipped
 from tracker.engines import ENGINES, Engine, Precision
 from tracker.limit import Device, Limit, measure_limit
 from tracker.timing import BenchResult
@@ -78,7 +78,9 @@ def parse_weights(texts: Sequence[str]) -> tuple[str, ...]:
     names: list[str] = []
     for part in (part.strip() for text in texts for part in text.split(",")):
         if part == "all":
-            found = sorted(Path(file).stem for file in shipped() if file.endswith(".onnx"))
+            stems = {Path(file).stem for file in shipped() if file.endswith(".onnx")}
+            # A network in 8 bits is one of the precisions of the one in floats.
+            found = sorted(stem for stem in stems if not stem.endswith(INT8))
             if not found:
                 raise InputError("no networks are shipped: give the path of an .onnx file.")
             names += found

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.crop import Region, from_crop
+from tracker.engines import Precision
 from tracker.measure import LandmarkNetwork
 from tracker.options import TrackerOptions
 from tracker.portrait import portrait_frame, portrait_image
@@ -55,7 +56,7 @@ class Steadiness:
 
 
 def measure_stability(
-    weights: str, engine: str, threads: int | None = None
+    weights: str, engine: str, threads: int | None = None, precision: Precision = "auto"
 ) -> dict[str, Steadiness]:
     """Figures of every smoothing preset with a network.
 
@@ -66,6 +67,7 @@ def measure_stability(
         weights: a shipped name or a path.
         engine: name of the engine.
         threads: CPU threads of the engine, None for all cores.
+        precision: of the engine; see `tracker.engines.create_engine`.
 
     Returns:
         Preset -> figures.
@@ -74,7 +76,8 @@ def measure_stability(
         InputError: unusable weights or engine, or a network that loses the portrait's face.
     """
     image = portrait_image()
-    with Tracker(weights, engine, TrackerOptions(smoothing="off", threads=threads)) as tracker:
+    unsmoothed = TrackerOptions(smoothing="off", threads=threads, precision=precision)
+    with Tracker(weights, engine, unsmoothed) as tracker:
         truth = _truth(tracker, image)
         still = [_placing(0.0)] * STILL_FRAMES
         moving = [_placing(i / RATE, 1.0) for i in range(MOVING_FRAMES)]
