@@ -14,8 +14,8 @@ from tiny_onnx import reference, tiny_onnx
 
 from model.errors import InputError
 from model.heatmap import Decoder, decode
-from model.zoo import find_weights
 from tracker.engines import normalize
+from tracker.engines.onnx_file import read_onnx
 from tracker.tensorrt.decoding import with_decoder
 from tracker.tensorrt.faces import portrait_crops
 from tracker.tensorrt.half import to_half
@@ -138,7 +138,7 @@ def test_the_interface_of_the_graph(tmp_path: Path) -> None:
 @pytest.mark.parametrize("half", [False, True])
 def test_a_propnet_from_bytes_to_points(half: bool) -> None:
     """The whole graph that TensorRT gets, with every part of a PropNet inside."""
-    plain = onnx.load(exported_small()[1])
+    plain = onnx.load_model_from_string(read_onnx(str(exported_small()[1])).data)
     model = to_half(plain) if half else plain
     crops = portrait_crops(64)[:4]
     results = _run(with_decoder(model), crops)
@@ -150,7 +150,7 @@ def test_a_propnet_from_bytes_to_points(half: bool) -> None:
 
 def test_real_heatmaps() -> None:
     try:
-        model = onnx.load(find_weights("propnet-s", ".onnx"))
+        model = onnx.load_model_from_string(read_onnx("propnet-s").data)
     except InputError as error:
         pytest.skip(f"no trained network: {error}")
     size = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value

@@ -37,7 +37,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def floats() -> onnx.ModelProto:
-    return to_floats(onnx.load(exported_small()[1]))
+    return to_floats(onnx.load_model_from_string(read_onnx(str(exported_small()[1])).data))
 
 
 @pytest.fixture
@@ -274,7 +274,9 @@ def test_an_int8_file_beside_the_weights_is_theirs(int8: Path, tmp_path: Path) -
     beside = tmp_path / "small-int8.onnx"
     beside.write_bytes(int8.read_bytes())
     assert int8_network(str(weights)) == beside
-    network = Network(str(weights), exported_small()[1], None, np.zeros(0, np.uint8), 1, beside)
+    network = Network(
+        str(weights), exported_small()[1], None, np.zeros(0, np.uint8), 1, int8=beside
+    )
     with opened("onnxruntime-int8", network) as engine:
         assert engine.description.endswith("int8")
     model = onnx.load(beside)
