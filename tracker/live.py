@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from tracker.closing import Closing
 from tracker.videoinfo import SourceFrame, VideoInfo
 
 Raw = TypeVar("Raw")
@@ -26,7 +26,7 @@ class SourceLostError(InputError):
     """A live source broke off. What came before it is good, and outputs are to be completed."""
 
 
-class LiveReader(Generic[Raw]):
+class LiveReader(Closing, Generic[Raw]):
     """The newest frames of a live source. A context manager; iterate once.
 
     A thread reads at the source's own speed and keeps only the newest frame, so a slow consumer
@@ -86,17 +86,6 @@ class LiveReader(Generic[Raw]):
         """Stop reading and free the source."""
         self.stop()
         self._thread.join(_FAREWELL)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _read(self) -> None:
         frames = iter(self._frames)

@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from tracker.closing import Closing
 from tracker.derive import MeasuredFrame, Measures
 from tracker.face3d import face_model, ibug_from_wflw
 from tracker.intrinsics import Intrinsics
@@ -80,7 +81,7 @@ _EYEBALL = 12.0  # mm, radius
 _FORGET_SECONDS = 30.0
 
 
-class OpenSeeSender:
+class OpenSeeSender(Closing):
     """Sends every frame's faces. A context manager.
 
     Args:
@@ -155,12 +156,6 @@ class OpenSeeSender:
     def close(self) -> None:
         """Release the socket."""
         self._sender.close()
-
-    def __enter__(self) -> OpenSeeSender:
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self.close()
 
 
 def order_from(markup: str) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 from model.errors import InputError
+from tracker.closing import Closing
 from tracker.derive import MeasuredFrame, Measures
 from tracker.results import Face
 from tracker.udp import UdpSender
@@ -27,7 +28,7 @@ DEFAULT_PORT = 9000
 _ROOT = "/propnet"
 
 
-class OscSender:
+class OscSender(Closing):
     """Sends every frame's faces. A context manager.
 
     Args:
@@ -69,12 +70,6 @@ class OscSender:
     def close(self) -> None:
         """Release the socket."""
         self._sender.close()
-
-    def __enter__(self) -> OscSender:
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self.close()
 
 
 def _contents(face: Face, measures: Measures) -> list[tuple[str, list[float]]]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from tracker.closing import Closing
 from tracker.output import OutputFile
 from tracker.videoinfo import SourceFrame, VideoInfo
 
@@ -34,7 +35,7 @@ def is_picture(path: Path) -> bool:
     return not moving and bool(cv2.haveImageReader(str(path)))
 
 
-class PictureReader:
+class PictureReader(Closing):
     """A picture as a source of one frame at 0 s. A context manager.
 
     The orientation that cameras note (EXIF) is applied, 16-bit and grey pictures become 8-bit RGB,
@@ -70,17 +71,6 @@ class PictureReader:
 
     def close(self) -> None:
         """Nothing is held open."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class PictureWriter:

@@ -14,6 +14,8 @@ from threading import Thread
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from tracker.closing import Closing
+
 Item = TypeVar("Item")
 
 # Evens out the encoder's and decoder's bursts (groups of pictures); more would only cost memory,
@@ -23,7 +25,7 @@ DEPTH = 3
 _PATIENCE = 0.05
 
 
-class ReadAhead(Generic[Item]):
+class ReadAhead(Closing, Generic[Item]):
     """An iterator whose items are made in a thread of their own, a few in advance.
 
     Order is kept, nothing is dropped, and an exception of the source is raised at the place of the
@@ -64,17 +66,6 @@ class ReadAhead(Generic[Item]):
             with suppress(Empty):
                 self._queue.get(timeout=_PATIENCE)
         self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _run(self) -> None:
         try:

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Iterator
 from queue import Empty, Queue
 from threading import Thread
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from tracker.closing import Closing
 from tracker.live import SourceLostError
 from tracker.sourceoptions import SourceOptions
 from tracker.videoinfo import SourceFrame, VideoInfo
@@ -23,7 +23,7 @@ _POLL = 0.1
 _AHEAD = 2  # frames read while one is worked on
 
 
-class RawReader:
+class RawReader(Closing):
     """Frames of raw pixels from standard input. A context manager; iterate once.
 
     None is dropped: the sender waits. Timestamps are the number of the frame over the rate.
@@ -78,17 +78,6 @@ class RawReader:
     def close(self) -> None:
         """Stop reading. A thread that waits for the sender is left to end with the process."""
         self.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _take(self) -> NDArray[np.uint8] | None:
         while not self._stopped:

@@ -12,11 +12,11 @@ from dataclasses import replace
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from model.errors import InputError
+from tracker.closing import Closing
 from tracker.job import Job
 from tracker.series import Result
 from tracker.workers import available_cores, work
@@ -42,7 +42,7 @@ _LOST = (
 )
 
 
-class RayCluster:
+class RayCluster(Closing):
     """A connection to a Ray cluster. A context manager.
 
     Nodes run the same installed tracker; files travel through storage that they share with this
@@ -199,17 +199,6 @@ class RayCluster:
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
         self._ray.shutdown()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _check_listening(address: str) -> None:

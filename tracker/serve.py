@@ -26,14 +26,14 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import TCPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.address import Address, is_loopback, resolve
+from tracker.closing import Closing
 from tracker.derive import MeasuredFrame
 from tracker.schema import frame_object
 from tracker.slot import Slot
@@ -47,7 +47,7 @@ _SPEED_FRAMES = 30  # frames that the speed is averaged over
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
-class LivePage:
+class LivePage(Closing):
     """The server of the page. A context manager; it runs in threads of its own.
 
     Attributes:
@@ -106,17 +106,6 @@ class LivePage:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _fps(self) -> float:
         if len(self._times) < 2:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import av
 import numpy as np
@@ -16,6 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from tracker.closing import Closing
 from tracker.container import pick_video_stream
 from tracker.live import LiveReader, SourceLostError
 from tracker.pixels import frame_to_rgb
@@ -91,7 +90,7 @@ class StreamReader(LiveReader[VideoFrame]):
         super().stop()
 
 
-class NetworkReader:
+class NetworkReader(Closing):
     """A recording on a server, every frame of it. A context manager; iterate once."""
 
     def __init__(self, connection: _Connection) -> None:
@@ -106,17 +105,6 @@ class NetworkReader:
     def close(self) -> None:
         """Hang up."""
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class _Connection:

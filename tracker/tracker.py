@@ -7,8 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.markup import MARKUPS, Markup
 from tracker.assign import likeness, match
+from tracker.closing import Closing
 from tracker.crop import Region
 from tracker.detect import FaceDetector, region_from_detection
 from tracker.engines import Engine, create_engine
@@ -37,7 +36,7 @@ from tracker.videoinfo import FrameSource, SourceFrame
 _REMEMBERED = 8
 
 
-class Tracker:
+class Tracker(Closing):
     """Follows faces and their landmarks.
 
     Every face is looked for where it was in the frame before; the face detector runs only while
@@ -186,17 +185,6 @@ class Tracker:
         self._detector.close()
         if self._owns_engine:
             self.engine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _follow(
         self, looked: list[tuple[Track, Region]], measured: list[Measurement], timestamp: float

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-from types import TracebackType
-from typing import Self
 
 from tracker.address import Address, resolve
+from tracker.closing import Closing
 
 
-class UdpSender:
+class UdpSender(Closing):
     """Sends datagrams to one address. A context manager.
 
     Nobody has to listen there, and a network that is down must not stop a recording: what cannot be
@@ -42,14 +41,3 @@ class UdpSender:
     def close(self) -> None:
         """Release the socket."""
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import av
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.clock import FALLBACK_RATE, FrameClock
+from tracker.closing import Closing
 from tracker.completeness import check_length, promised_end
 from tracker.container import (
     clock_start,
@@ -34,7 +34,7 @@ GAP_SECONDS = 1.0
 GAP_SHARE = 0.02
 
 
-class VideoReader:
+class VideoReader(Closing):
     """The frames of a video file, in order and none left out. A context manager; iterate once.
 
     Timestamps are the presentation timestamps on the player's clock (0 where the earliest of the
@@ -90,17 +90,6 @@ class VideoReader:
     def close(self) -> None:
         """Close the file."""
         self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _pending(self) -> Iterator[VideoFrame]:
         while self._ahead:
