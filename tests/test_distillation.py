@@ -304,6 +304,7 @@ def test_the_command_learns_from_boxes_alone(
     printed = capsys.readouterr()
     assert left.value.code == 0, printed.err
     said = " ".join(printed.out.split())
-    assert "note: propnet-s was trained at 192 px and will teach at 64 px" in said
+    size = load_network("propnet-s")[1].input_size
+    assert f"note: propnet-s was trained at {size} px and will teach at 64 px" in said
     assert "big.safetensors was trained" not in said
     assert "finished: dev NME" in said

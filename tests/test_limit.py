@@ -11,6 +11,7 @@ import tracker.limit as limit_module
 from model.complexity import network_complexity
 from model.config import VARIANTS
 from model.errors import InputError
+from tracker.engines.onnx_file import read_onnx
 from tracker.limit import Limit, measure_limit
 from tracker.work import Work, network_work
 
@@ -39,7 +40,7 @@ def test_work_is_that_of_the_torch_modules() -> None:
 
 
 def test_work_of_the_shipped_network() -> None:
-    expected = network_complexity(VARIANTS["propnet-s"], 192)[1]
+    expected = network_complexity(VARIANTS["propnet-s"], read_onnx("propnet-s").info.input_size)[1]
     assert network_work("propnet-s", 4).macs == expected.macs
 
 
