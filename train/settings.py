@@ -91,7 +91,8 @@ class RunConfig:
         return (
             f"recipe {self.recipe_name or 'unnamed'} ({recipe[:12]}), "
             f"{len(samples)} training faces ({faces_digest(samples)[:12]}), seed {self.seed}"
-            + (f", from {self.init}" if self.init else "")
+            # The folders are nobody else's business.
+            + (f", from {Path(self.init).name}" if self.init else "")
             + (f", taught by {', '.join(self.teachers)}" if self.teachers else "")
         )
 
