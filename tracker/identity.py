@@ -24,8 +24,8 @@ SAME_LOOK = 0.6
 # Added to the correlation of a face that vanished this moment, fading over as many seconds: it
 # comes back half hidden (0.60 with itself in a crossing), and nobody else is likely there so soon.
 # Likewise later, where it vanished, fading over so many faces: what hid it uncovers it bit by bit
-# (0.59 when a third is still covered).
-_EXPECTED, _EXPECTED_SECONDS, _EXPECTED_PLACE = 0.15, 1.0, 0.5
+# (0.51 when a third is still covered, with the landmarks a quarter of a face off).
+_EXPECTED, _EXPECTED_SECONDS, _EXPECTED_PLACE = 0.15, 1.0, 1.0
 # Correlation under which what is seen is most likely not the face that was there: a face and itself
 # a moment later correlate by over 0.45 (99 %), a face and the background beside it by -0.1 to 0.2.
 OTHER_LOOK = 0.3
