@@ -19,12 +19,13 @@ from model.config import VARIANTS, PropNetConfig
 from model.errors import InputError, run_command
 from model.weights import load_network
 from tracker.engines.torch import open_torch_engine
-from train.ablate import _epochs, app
+from train.ablate import app
 from train.ablation import TABLES, network_of, recipe_of, variants_of
 from train.ablation import VARIANTS as RUNS
 from train.ablationreport import RESULT, Result, read_results, to_json, to_tables
 from train.evaluation import evaluate
 from train.recipe import Recipe, Stage
+from train.trial import trial_epochs
 
 ALL = variants_of((4, 5, 6, 7))
 
@@ -214,5 +215,10 @@ def test_wrong_arguments(
 def test_the_length_in_faces_is_rounded_up_to_epochs(tmp_path: Path) -> None:
     training = read_faces(write_faces(tmp_path / "faces"))[0]
     recipe = Recipe(stages=(Stage(1.0, 64, 5),))  # 24 faces in batches of 5: 20 an epoch
-    assert [_epochs(None, views, training, recipe) for views in (1, 20, 21, 60)] == [1, 1, 2, 3]
-    assert _epochs(7, None, training, recipe) == 7
+    assert [trial_epochs(None, views, training, recipe) for views in (1, 20, 21, 60)] == [
+        1,
+        1,
+        2,
+        3,
+    ]
+    assert trial_epochs(7, None, training, recipe) == 7

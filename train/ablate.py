@@ -1,17 +1,16 @@
 """`python -m train.ablate`: the paper's ablations at equal budgets, and their report.
 
 Each variant and seed is a run of `train.run` in a folder of its own, OUT/VARIANT-SEED. All see the
-same views in the same order, so that a difference is the variant's. The last epoch's averaged
-weights are scored, not the best epoch's: to choose on the dev split would flatter all of them.
+same views in the same order, so that a difference is the variant's.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import torch
 import typer
@@ -19,20 +18,18 @@ from rich.console import Console
 
 from model.config import get_variant
 from model.errors import InputError, run_command
-from model.files import replacing
 from model.weights import load_network
-from tracker.engines.torch import open_torch_engine
+from tracker.engines.base import Engine
 from train.ablation import Variant, network_of, recipe_of, variants_of
 from train.ablationreport import RESULT, read_results, to_json, to_tables
 from train.data import DEFAULT_SPLITS, MARKUP_OF, Sample, read_dataset
-from train.distributed import World, join_world
+from train.distributed import join_world
 from train.evaluation import evaluate
 from train.interrupt import Interrupted
 from train.metrics import summarize
-from train.recipe import Recipe, Stage, load_recipe
-from train.schedule import epoch_order
+from train.recipe import Stage, load_recipe
 from train.settings import Precision, RunConfig
-from train.shown import run_shown
+from train.trial import numbers, run_trial, trial_epochs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -70,7 +67,7 @@ def main(
     Run the same command again to resume. Seeds are the outer loop: after the first, every table
     has one run of every row.
     """
-    tables = _numbers("--table", table)
+    tables = numbers("--table", table)
     variants = variants_of(tables)
     if report:
         results = read_results(out, variants)
@@ -92,7 +89,7 @@ def main(
     training = [sample for root in data for sample in read_dataset("wflw", root, "train")]
     dev = read_dataset("wflw", data[0], DEFAULT_SPLITS["wflw"])
     basis = replace(load_recipe(recipe), stages=(Stage(1.0, size, batch),))
-    length = _epochs(epochs, views, training, basis)
+    length = trial_epochs(epochs, views, training, basis)
     configs = [
         (
             variant,
@@ -109,78 +106,34 @@ def main(
                 recipe_name=Path(recipe).stem,
             ),
         )
-        for seed in _numbers("--seeds", seeds)
+        for seed in numbers("--seeds", seeds)
         for variant in variants
     ]
     with join_world(device) as world:
         try:
             for number, (variant, config) in enumerate(configs, start=1):
                 Console(quiet=not world.leads).print(f"run {number} of {len(configs)}")
-                _one(variant, config, training, dev, world)
+                run_trial(
+                    config,
+                    training,
+                    dev,
+                    world,
+                    file=RESULT,
+                    score=partial(_score, variant, dev, weights=config.out / "last.safetensors"),
+                )
         except Interrupted as error:
             if world.leads:
                 Console(stderr=True).print(f"{error}; the same command resumes the run.")
             raise typer.Exit(128 + error.number) from error
 
 
-def _one(
-    variant: Variant, config: RunConfig, training: list[Sample], dev: list[Sample], world: World
-) -> None:
-    """Train one run to its end and score it; a finished one is left as it is."""
-    if world.leads:
-        try:
-            config.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"cannot make the folder {config.out}: {error.strerror or error}."
-            ) from error
-    # A finished run checks its settings and returns at once.
-    progress = run_shown(config, training, dev, world)
-    path = config.out / RESULT
-    if path.is_file() or not world.leads:
-        return
-    weights = str(config.out / "last.safetensors")
-    stage = config.recipe.stages[-1]
-    result = {
+def _score(variant: Variant, dev: list[Sample], engine: Engine, weights: Path) -> dict[str, Any]:
+    """What the report needs of a finished run, beside what every trial says."""
+    return {
         "variant": variant.name,
-        "seed": config.seed,
-        "views": progress.images,
-        "epochs": progress.epoch,
-        "size": stage.size,
-        "batch": stage.batch,
-        "recipe": config.recipe_name,
-        "training_faces": len(training),
-        "parameters": sum(p.numel() for p in load_network(weights)[0].parameters()),
-        **asdict(summarize(evaluate(open_torch_engine(weights, str(world.device)), dev).errors)),
+        "parameters": sum(p.numel() for p in load_network(str(weights))[0].parameters()),
+        **asdict(summarize(evaluate(engine, dev).errors)),
     }
-    with replacing(path) as partial:
-        partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-
-
-def _epochs(epochs: int | None, views: int | None, samples: list[Sample], recipe: Recipe) -> int:
-    """Length of every run."""
-    if (epochs is None) == (views is None):
-        raise InputError("give the length of the runs: either --epochs or --views.")
-    if epochs is not None:
-        return epochs
-    assert views is not None
-    if views < 1:
-        raise InputError("--views must be at least 1.")
-    # Any seed's first epoch will do: they differ by a few faces where a source is served in part.
-    batch = recipe.stages[-1].batch
-    served = len(epoch_order(samples, recipe, 0, 0)) // batch * batch
-    return max(1, math.ceil(views / max(1, served)))
-
-
-def _numbers(option: str, text: str) -> tuple[int, ...]:
-    """Whole numbers of a comma-separated list, each once, in its order."""
-    try:
-        numbers = tuple(dict.fromkeys(int(part) for part in text.split(",")))
-    except ValueError as error:
-        raise InputError(f"{option} is {text!r}; give whole numbers, as in 0,1.") from error
-    if min(numbers) < 0:
-        raise InputError(f"{option} is {text!r}; the numbers must not be negative.")
-    return numbers
 
 
 if __name__ == "__main__":

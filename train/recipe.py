@@ -225,7 +225,7 @@ def build(kind: Any, value: Any, where: str) -> Any:
         return tuple(build(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
     if origin is dict and isinstance(value, dict):
         return {str(k): build(args[1], v, f"{where}, {k}") for k, v in value.items()}
-    if origin is Literal and value in args:
+    if kind is Any or (origin is Literal and value in args):
         return value
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)

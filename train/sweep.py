@@ -1,0 +1,156 @@
+"""`python -m train.sweep`: changes to a recipe, one at a time at equal lengths, and their report.
+
+Each change and seed is a run of `train.run` in a folder of its own, OUT/CHANGE-SEED.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+
+from model.config import get_variant
+from model.errors import InputError, run_command
+from tracker.detect import FaceDetector
+from tracker.engines.base import Engine
+from train.changes import Change, load_changes
+from train.data import DEFAULT_SPLITS, MARKUP_OF, Sample, read_dataset
+from train.distributed import join_world
+from train.evaluation import evaluate
+from train.interrupt import Interrupted
+from train.metrics import summarize
+from train.predict import DetectorLocator
+from train.recipe import load_recipe
+from train.settings import Precision, RunConfig
+from train.sweepreport import RESULT, read_results, to_rows, to_table
+from train.trial import numbers, run_trial, trial_epochs
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the runs.")],
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Folder in WFLW's layout; repeat to use several.")
+    ] = None,
+    changes: Annotated[str, typer.Option(help="Name in train/sweeps, or a .yaml file.")] = "refine",
+    only: Annotated[
+        str | None, typer.Option(help="Names of some changes, as in base,sigma-2. Default: all.")
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option(help="What is changed: a name in train/recipes, or a .yaml file.")
+    ] = "cpu-128",
+    init: Annotated[
+        str | None, typer.Option(help="Weights to start from; default: random ones.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="propnet, propnet-m or propnet-s.")] = "propnet-s",
+    seeds: Annotated[str, typer.Option(help="One run of every change for each.")] = "0",
+    epochs: Annotated[int | None, typer.Option(help="Length of every run, or")] = None,
+    views: Annotated[
+        int | None, typer.Option(help="that of the base in faces seen, rounded up to whole epochs.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="bf16 (mixed) or f32.")] = "bf16",
+    workers: Annotated[int, typer.Option(min=0, help="Loading processes.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of torch.")] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Train nothing: print what the runs have found.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Try changes to a recipe one at a time, or with --report print what they did.
+
+    Run the same command again to resume; several may run side by side with other --only. Seeds are
+    the outer loop.
+    """
+    if report:
+        results = read_results(out)
+        if as_json:
+            typer.echo(json.dumps(to_rows(results), indent=2))
+        else:
+            Console(highlight=False).print(to_table(results))
+        return
+    if as_json:
+        raise InputError("--json is for the report: add --report.")
+    if not data:
+        raise InputError("give the folder of the faces: --data.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("no CUDA device is visible to torch: use --device cpu.")
+    chosen = _chosen(load_changes(changes), only)
+    basis = load_recipe(recipe)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    training = [sample for root in data for sample in read_dataset("wflw", root, "train")]
+    dev = read_dataset("wflw", data[0], DEFAULT_SPLITS["wflw"])
+    length = trial_epochs(epochs, views, training, basis)
+    configs = {
+        (seed, change.name): RunConfig(
+            name=model,
+            network=replace(get_variant(model), markup=MARKUP_OF["wflw"]),
+            recipe=change.apply(basis),
+            out=out / f"{change.name}-{seed}",
+            epochs=length,
+            max_minutes=None,
+            seed=seed,
+            workers=workers,
+            precision=cast(Precision, precision),
+            recipe_name=Path(recipe).stem,
+            init=init,
+            teachers=change.teachers,
+        )
+        for seed in numbers("--seeds", seeds)
+        for change in chosen
+    }
+    with join_world(device) as world:
+        console = Console(quiet=not world.leads)
+        try:
+            for place, ((_, name), config) in enumerate(configs.items(), start=1):
+                console.print(f"run {place} of {len(configs)}: {name}")
+
+                def score(engine: Engine, name: str = name) -> dict[str, Any]:
+                    return {"change": name, **score_weights(engine, dev)}
+
+                run_trial(config, training, dev, world, file=RESULT, score=score)
+        except Interrupted as error:
+            if world.leads:
+                Console(stderr=True).print(f"{error}; the same command resumes the run.")
+            raise typer.Exit(128 + error.number) from error
+
+
+def score_weights(engine: Engine, dev: list[Sample]) -> dict[str, Any]:
+    """NME in percent of the true boxes, their halves, the detector's boxes, mirrored copies too."""
+    errors = 100 * evaluate(engine, dev).errors
+    with closing(FaceDetector()) as detector:
+        detected = evaluate(engine, dev, locate=DetectorLocator(detector)).errors
+    return {
+        "n": len(dev),
+        "nme": float(errors.mean()),
+        # Faces of one source and one person lie side by side in the lists.
+        "halves": [float(np.mean(errors[start::2])) for start in (0, 1)],
+        "nme_detector": summarize(detected).nme,
+        "nme_flip": float(100 * evaluate(engine, dev, flip=True).errors.mean()),
+    }
+
+
+def _chosen(changes: list[Change], only: str | None) -> list[Change]:
+    """The changes that --only names, in their order."""
+    if only is None:
+        return changes
+    wanted = {name.strip() for name in only.split(",")}
+    for name in sorted(wanted - {change.name for change in changes}):
+        known = ", ".join(change.name for change in changes)
+        raise InputError(f"--only names no change {name!r}: use some of {known}.")
+    return [change for change in changes if change.name in wanted]
+
+
+if __name__ == "__main__":
+    run_command(app)
