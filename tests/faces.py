@@ -18,7 +18,7 @@ from train.recipe import Recipe, Stage
 TINY = PropNetConfig(stacks=2, channels=16, depth=2)
 STILL = AugmentConfig(
     rotation=0, scale=0, translation=0, flip=0, p_wide=0, p_color=0, p_gray=0, p_blur=0,
-    p_resolution=0, p_noise=0, p_jpeg=0, p_occlusion=0,
+    p_resolution=0, p_noise=0, p_jpeg=0, p_occlusion=0, p_blink=0,
 )  # fmt: skip
 RECIPE = Recipe(learning_rate=3e-3, warmup_steps=2, ema_decay=0.5, stages=(Stage(1.0, 64, 4),))
 

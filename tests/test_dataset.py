@@ -15,6 +15,7 @@ from model.errors import InputError
 from model.heatmap import crop_to_heatmap, decode, encode_boundaries, heatmap_to_crop
 from model.markup import WFLW
 from tracker.crop import crop_image, crop_matrix, region_from_box, to_crop
+from tracker.measures import eye_openings
 from train.augment import AugmentConfig
 from train.data import Sample
 from train.dataset import CropDataset, Item
@@ -185,3 +186,37 @@ def test_pictures_are_kept_up_to_the_limit(samples: list[Sample], tmp_path: Path
 
 def test_heatmap_pixels_are_where_the_docs_say() -> None:
     np.testing.assert_allclose(heatmap_to_crop(np.array([[0.0, 31.0]])), [[1.5, 125.5]])
+
+
+def test_blinking_items_keep_labels_on_closed_eyes(samples: list[Sample]) -> None:
+    # Flipped half of the time: a mirrored face's left eye is the picture's left eye.
+    augment = replace(STILL, flip=0.5, p_blink=1.0)
+    still, blinking = dataset(samples, replace(augment, p_blink=0.0)), dataset(samples, augment)
+    for data in (still, blinking):
+        data.plan(0, range(24))
+    closed = []
+    for place in range(24):
+        first, second = still[place], blinking[place]
+        before, after = (decode(item["landmarks"].numpy())[0] for item in (first, second))
+        eyes = np.r_[60:76, 96, 97]
+        rest = np.setdiff1d(np.arange(98), eyes)
+        # Low brows give way a little.
+        np.testing.assert_allclose(after[rest], before[rest], atol=1)
+        assert np.abs(after - before).max() > 0.5
+        assert not torch.equal(first["crop"], second["crop"])
+        closed += [o for o in eye_openings(after, "wflw98") if o < 0.12]
+    assert len(closed) > 15
+
+
+def test_a_face_without_labels_takes_the_same_chances(samples: list[Sample]) -> None:
+    augment = replace(AugmentConfig(), p_blink=0.0)
+    plain = dataset(samples, augment)
+    rare = dataset(samples, replace(augment, p_blink=1e-12))
+    rare.labelled = np.zeros(len(samples), dtype=bool)
+    blind = dataset(samples, replace(augment, p_blink=1.0))
+    blind.labelled = rare.labelled
+    for data in (plain, rare, blind):
+        data.plan(0, [5])
+    # Nothing to warp without labels; one number is drawn all the same.
+    torch.testing.assert_close(rare[0]["crop"], blind[0]["crop"], rtol=0, atol=0)
+    assert not torch.equal(plain[0]["crop"], blind[0]["crop"])

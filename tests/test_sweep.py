@@ -85,6 +85,8 @@ def result(change: str, seed: int, nme: float, **changes: Any) -> Result:
         [nme - 1, nme + 1],
         nme + 0.5,
         nme / 2,
+        nme / 50,
+        None,
     )
     return replace(basis, **changes)
 
@@ -123,7 +125,7 @@ def test_the_report_compares_within_seeds_and_sorts(tmp_path: Path) -> None:
     table = to_table(read_results(root))
     assert [[*column.cells][1] for column in table.columns] == [
         "better", "2", "128", "510", "1.5", "4.750 ± 1.061", "-0.750 ± 0.354", "3.75 5.75",
-        "7.000", "2.375 ± 0.530",
+        "7.000", "2.375 ± 0.530", "0.095 ± 0.021", "",
     ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from model.markup import MARKUPS
 
 
 @dataclass(frozen=True)
-class _Slit:
+class Slit:
     """Two corners, and pairs of points that face each other across the opening."""
 
     corners: tuple[int, int]
@@ -23,18 +23,18 @@ class _Slit:
 
 
 # Left and right are the picture's, as in the markups.
-_EYES: dict[str, tuple[_Slit, _Slit]] = {
+EYES: dict[str, tuple[Slit, Slit]] = {
     "wflw98": (
-        _Slit((60, 64), ((61, 67), (62, 66), (63, 65))),
-        _Slit((68, 72), ((69, 75), (70, 74), (71, 73))),
+        Slit((60, 64), ((61, 67), (62, 66), (63, 65))),
+        Slit((68, 72), ((69, 75), (70, 74), (71, 73))),
     ),
-    "ibug68": (_Slit((36, 39), ((37, 41), (38, 40))), _Slit((42, 45), ((43, 47), (44, 46)))),
-    "cofw29": (_Slit((8, 10), ((12, 13),)), _Slit((11, 9), ((14, 15),))),
+    "ibug68": (Slit((36, 39), ((37, 41), (38, 40))), Slit((42, 45), ((43, 47), (44, 46)))),
+    "cofw29": (Slit((8, 10), ((12, 13),)), Slit((11, 9), ((14, 15),))),
 }
-_MOUTHS: dict[str, _Slit] = {
-    "wflw98": _Slit((88, 92), ((89, 95), (90, 94), (91, 93))),
-    "ibug68": _Slit((60, 64), ((61, 67), (62, 66), (63, 65))),
-    "cofw29": _Slit((22, 23), ((25, 26),)),
+_MOUTHS: dict[str, Slit] = {
+    "wflw98": Slit((88, 92), ((89, 95), (90, 94), (91, 93))),
+    "ibug68": Slit((60, 64), ((61, 67), (62, 66), (63, 65))),
+    "cofw29": Slit((22, 23), ((25, 26),)),
 }
 
 
@@ -52,7 +52,7 @@ def eye_openings(landmarks: NDArray[np.floating], markup: str) -> tuple[float, f
     Returns:
         The left and the right eye of the picture (the person's right and left one), each >= 0.
     """
-    left, right = _EYES[markup]
+    left, right = EYES[markup]
     return _ratio(landmarks, left), _ratio(landmarks, right)
 
 
@@ -74,7 +74,7 @@ def interocular(landmarks: NDArray[np.floating], markup: str) -> float:
     return float(MARKUPS[markup].normalizer(landmarks, "inter-ocular"))
 
 
-def _ratio(landmarks: NDArray[np.floating], slit: _Slit) -> float:
+def _ratio(landmarks: NDArray[np.floating], slit: Slit) -> float:
     points = np.asarray(landmarks, dtype=np.float64)
     upper, lower = (points[[pair[i] for pair in slit.pairs]] for i in (0, 1))
     height = np.linalg.norm(upper - lower, axis=1).mean()

@@ -21,6 +21,7 @@ from model.heatmap import (
 from model.markup import Markup
 from tracker.crop import region_from_box, to_crop, warp_image
 from train.augment import AugmentConfig, random_look, random_matrix
+from train.blink import random_blink
 from train.data.sample import NO_ATTRIBUTES, Sample
 
 Item = dict[str, Tensor]
@@ -95,9 +96,15 @@ class CropDataset(Dataset[Item]):
         rng = np.random.default_rng(entropy)
         matrix, mirrored = random_matrix(region_from_box(sample.box), self.size, self.augment, rng)
         clean = warp_image(self._load(sample), matrix, self.size)
-        crop = random_look(clean, self.augment, rng)
         labelled = bool(self.labelled[index])
-        landmarks, boundaries = self._maps(sample, matrix, mirrored) if labelled else self._blank()
+        points = to_crop(sample.points, matrix)
+        if mirrored:
+            points = points[self._flip]
+        # Drawn for faces without labels too: what comes after must not depend on them.
+        if self.augment.p_blink and rng.random() < self.augment.p_blink and labelled:
+            clean, points = random_blink(clean, points, self.markup.name, rng)
+        crop = random_look(clean, self.augment, rng)
+        landmarks, boundaries = self._maps(points) if labelled else self._blank()
         item = {
             "crop": torch.from_numpy(crop),
             "landmarks": torch.from_numpy(landmarks),
@@ -108,17 +115,12 @@ class CropDataset(Dataset[Item]):
         }
         return {**item, "clean": torch.from_numpy(clean)} if self.clean else item
 
-    def _maps(
-        self, sample: Sample, matrix: NDArray[np.float64], mirrored: bool
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Landmark and boundary heatmaps of a crop.
+    def _maps(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Landmark and boundary heatmaps of points [K, 2] in pixels of the crop.
 
         They are encoded here, not on the device: with a GPU the loading processes have time to
         spare (docs/training.md).
         """
-        points = to_crop(sample.points, matrix)
-        if mirrored:
-            points = points[self._flip]
         cells, side = crop_to_heatmap(points), self.size // STRIDE
         return (
             encode_landmarks(cells, side, self.landmark_sigma),

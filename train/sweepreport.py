@@ -38,6 +38,9 @@ class Result:
         halves: the same of the even and of the odd faces.
         nme_detector: percent, detector's box, of the faces found; None if there is none.
         nme_flip: percent, true box, with the mirrored crop.
+        opening: mean difference of the eyes' opening to that of the labels.
+        closed: mean opening, as the network has it, of faces whose eyes are closed by their labels;
+            None if there is none.
     """
 
     change: str
@@ -53,6 +56,8 @@ class Result:
     halves: list[float]
     nme_detector: float | None
     nme_flip: float
+    opening: float
+    closed: float | None
 
 
 def read_results(out: Path) -> list[Result]:
@@ -105,6 +110,8 @@ def to_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
                 "nme": asdict(spread([result.nme for result in own])),
                 "nme_detector": asdict(spread(detected)) if (detected := _detected(own)) else None,
                 "nme_flip": asdict(spread([result.nme_flip for result in own])),
+                "opening": asdict(spread([result.opening for result in own])),
+                "closed": asdict(spread(closed)) if (closed := _closed(own)) else None,
                 "halves": [float(v) for v in np.mean([result.halves for result in own], axis=0)],
                 "difference": asdict(spread(changes)) if changes else None,
             }
@@ -123,7 +130,8 @@ def to_table(results: Sequence[Result]) -> Table:
     table.add_column("change")
     for name in ("seeds", "px", "views", "min", "NME %", "difference", "halves", "detector"):
         table.add_column(name, justify="right")
-    table.add_column("mirrored too", justify="right")
+    for name in ("mirrored too", "eyes off by", "closed eyes"):
+        table.add_column(name, justify="right")
     for row in to_rows(results):
         table.add_row(
             row["change"],
@@ -136,6 +144,8 @@ def to_table(results: Sequence[Result]) -> Table:
             " ".join(f"{half:.2f}" for half in row["halves"]),
             _text(row["nme_detector"]),
             _text(row["nme_flip"]),
+            _text(row["opening"]),
+            _text(row["closed"]),
         )
     return table
 
@@ -143,6 +153,11 @@ def to_table(results: Sequence[Result]) -> Table:
 def _detected(results: Sequence[Result]) -> list[float]:
     """Figures with the detector's boxes, where it found any face."""
     return [result.nme_detector for result in results if result.nme_detector is not None]
+
+
+def _closed(results: Sequence[Result]) -> list[float]:
+    """Figures of closed eyes, where there are any."""
+    return [result.closed for result in results if result.closed is not None]
 
 
 def _text(value: dict[str, Any] | None, sign: str = "") -> str:
