@@ -31,6 +31,7 @@ class AugmentConfig:
         p_noise: sensor noise in the dark.
         p_jpeg: block artefacts of compressed video.
         p_occlusion: a hand, a microphone, hair: an ellipse of other colours over part of the face.
+        p_blink: eyes warped shut, wholly or in part (`train.blink`).
     """
 
     rotation: float = 30.0
@@ -46,6 +47,8 @@ class AugmentConfig:
     p_noise: float = 0.15
     p_jpeg: float = 0.2
     p_occlusion: float = 0.25
+    # Changes what chance gives to everything after it, so recipes ask for it.
+    p_blink: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -116,7 +119,7 @@ def random_look(
         noise = rng.normal(0, rng.uniform(2, 14), image.shape).astype(np.float32)
         image = np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
     if rng.random() < config.p_jpeg:
-        image = _jpeg(image, int(rng.integers(20, 80)))
+        image = jpeg(image, int(rng.integers(20, 80)))
     return np.ascontiguousarray(image)
 
 
@@ -141,13 +144,26 @@ def _blur(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
         blurred = cv2.GaussianBlur(image, (0, 0), side * rng.uniform(0.003, 0.012))
         return np.asarray(blurred, dtype=np.uint8)
     length = max(3, round(side * rng.uniform(0.015, 0.05)) | 1)
-    angle = rng.uniform(0, np.pi)
+    kernel = motion_kernel(length, rng.uniform(0, np.pi))
+    return np.asarray(cv2.filter2D(image, -1, kernel), dtype=np.uint8)
+
+
+def motion_kernel(length: int, angle: float) -> NDArray[np.float32]:
+    """What motion along a straight line makes of a point.
+
+    Args:
+        length: of the line, pixels; odd.
+        angle: its direction, radians.
+
+    Returns:
+        [length, length], its sum 1; the middle stays where it is.
+    """
     reach = (length - 1) / 2 * np.array([np.cos(angle), np.sin(angle)])
     middle = np.array([length // 2, length // 2])
     kernel = np.zeros((length, length), dtype=np.float32)
     ends = [tuple(np.rint(middle + sign * reach).astype(int).tolist()) for sign in (-1, 1)]
     cv2.line(kernel, ends[0], ends[1], 1.0)
-    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), dtype=np.uint8)
+    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
 
 
 def _lower_resolution(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -158,8 +174,16 @@ def _lower_resolution(image: NDArray[np.uint8], rng: np.random.Generator) -> NDA
     return np.asarray(cv2.resize(tiny, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    """A round trip through JPEG."""
+def jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """A round trip through JPEG.
+
+    Args:
+        image: [H, W, 3].
+        quality: 0..100.
+
+    Returns:
+        [H, W, 3].
+    """
     # The codec's idea of which channel is red only matters for its colour subsampling.
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
