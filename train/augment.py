@@ -156,7 +156,7 @@ def motion_kernel(length: int, angle: float) -> NDArray[np.float32]:
         angle: its direction, radians.
 
     Returns:
-        [length, length], its sum 1; the middle stays where it is.
+        [length, length], its sum 1; as drawn, so its centre is the middle's within half a pixel.
     """
     reach = (length - 1) / 2 * np.array([np.cos(angle), np.sin(angle)])
     middle = np.array([length // 2, length // 2])

@@ -1,0 +1,122 @@
+"""Groups of faces by their labels, and groups of landmarks: where the errors of a network lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.markup import Markup
+from tracker.crop import CROP_SCALE, region_from_landmarks
+from tracker.intrinsics import Intrinsics
+from tracker.measures import eye_openings, mouth_opening
+from tracker.pose import estimate_pose
+from train.data import Sample
+
+# Degrees between the groups of yaw.
+YAWS = (0, 15, 30, 45)
+# Mean of both eyes below which they count as closed, and above which a mouth counts as open; see
+# `tracker.measures`.
+EYES_CLOSED = 0.16
+MOUTH_OPEN = 0.2
+# Focal length in face sizes: the camera of a photograph is a metre and a half away. Data sets keep
+# only pieces of pictures, so their size says nothing about the camera.
+_FOCAL = 8.0
+
+# Region of the face -> boundaries of the markup, and landmarks on none of them.
+_REGIONS: dict[str, dict[str, tuple[tuple[int, ...], tuple[int, ...]]]] = {
+    "wflw98": {
+        "jaw": ((0,), ()),
+        "brows": ((1, 2, 13, 14), ()),
+        "nose": ((3, 4), ()),
+        "eyes": ((5, 6, 7, 8), ()),
+        "mouth": ((9, 10, 11, 12), ()),
+        "pupils": ((), (96, 97)),
+    },
+    "ibug68": {
+        "jaw": ((0,), ()),
+        "brows": ((1, 2), ()),
+        "nose": ((3, 4), ()),
+        "eyes": ((5, 6, 7, 8), ()),
+        "mouth": ((9, 10, 11, 12), ()),
+    },
+    "cofw29": {
+        "jaw": ((), (28,)),
+        "brows": ((0, 1, 2, 3), ()),
+        "nose": ((8,), (20,)),
+        "eyes": ((4, 5, 6, 7), ()),
+        "mouth": ((9, 10, 11, 12), ()),
+        "pupils": ((), (16, 17)),
+    },
+}
+
+
+def face_regions(markup: Markup) -> dict[str, NDArray[np.intp]]:
+    """Landmarks of jaw, brows, nose, eyes, mouth and, where the markup has them, pupils.
+
+    Returns:
+        region -> indices, ascending; every landmark is in one region.
+    """
+    return {
+        name: np.array(sorted({*single, *(i for c in curves for i in markup.curves[c])}))
+        for name, (curves, single) in _REGIONS[markup.name].items()
+    }
+
+
+def region_errors(
+    predicted: NDArray[np.float64], truth: NDArray[np.float64], markup: Markup
+) -> dict[str, NDArray[np.float64]]:
+    """Mean error of the landmarks of each region of the face.
+
+    Args:
+        predicted: [N, K, 2], pixels.
+        truth: [N, K, 2], pixels.
+        markup: of both.
+
+    Returns:
+        region -> [N] fractions of the markup's normalising distance.
+    """
+    errors = np.linalg.norm(predicted - truth, axis=-1) / markup.normalizer(truth)[:, None]
+    return {name: errors[:, points].mean(axis=1) for name, points in face_regions(markup).items()}
+
+
+def yaw(points: NDArray[np.float64], markup: str) -> float:
+    """How far a head is turned to the side, by its landmarks.
+
+    Args:
+        points: [K, 2], pixels.
+        markup: name of their markup.
+
+    Returns:
+        Degrees, 0..90; NaN if the landmarks look like no head.
+    """
+    region = region_from_landmarks(points)
+    focal = _FOCAL * region.size / CROP_SCALE
+    pose = estimate_pose(points, markup, Intrinsics(focal, focal, region.x, region.y))
+    return abs(pose.angles[1]) if pose is not None else float("nan")
+
+
+def yaw_groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
+    """Which faces are turned how far: group -> [N]. Faces without a pose come last, if any."""
+    angles = np.array([yaw(sample.points, sample.markup.name) for sample in samples])
+    ends = (*YAWS[1:], np.inf)
+    groups = {
+        f"{low}+" if high == np.inf else f"{low}-{high:g}": (angles >= low) & (angles < high)
+        for low, high in zip(YAWS, ends, strict=True)
+    }
+    unknown = np.isnan(angles)
+    return {**groups, "unknown": unknown} if unknown.any() else groups
+
+
+def opening_groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
+    """Which faces have closed eyes, and which an open mouth: group -> [N]."""
+    eyes = np.array([np.mean(eye_openings(s.points, s.markup.name)) for s in samples])
+    mouths = np.array([mouth_opening(s.points, s.markup.name) for s in samples])
+    closed, open_mouth = eyes < EYES_CLOSED, mouths > MOUTH_OPEN
+    return {
+        "eyes open": ~closed,
+        "eyes closed": closed,
+        "mouth closed": ~open_mouth,
+        "mouth open": open_mouth,
+    }

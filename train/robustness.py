@@ -1,0 +1,111 @@
+"""`python -m train.robustness`: where a network is weak.
+
+Labelled faces are made hard to follow in one way at a time, in steps; see `train.conditions`. The
+rows say how the errors grow and whether the network's confidence notices. docs/training.md explains
+what is changed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from model.errors import InputError, run_command
+from model.files import replacing
+from tracker.engines import Engine, create_engine
+from tracker.engines.torch import open_torch_engine
+from train.data import DEFAULT_SPLITS, SPLITS, Sample, read_dataset
+from train.evaluate import ENGINES, check_choice, check_outputs
+from train.probe import Probe, probe
+from train.robustnessreport import report, to_json, to_table
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    *,
+    dataset: Annotated[str, typer.Option(help="wflw, 300w or cofw.")],
+    data: Annotated[Path, typer.Option(help="The dataset's folder, in its official layout.")],
+    weights: Annotated[
+        str, typer.Option(help="Shipped name, or a .safetensors (torch) or .onnx file.")
+    ],
+    split: Annotated[
+        str | None, typer.Option(help="As for train.evaluate. Default: what papers report.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="torch, openvino or onnxruntime.")] = "torch",
+    device: Annotated[str, typer.Option(help="For torch: auto, cpu, cuda.")] = "auto",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N faces.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Crops run at once.")] = 32,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here; replaces the file.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the figures here (.png); replaces the file.")
+    ] = None,
+) -> None:
+    """Print the errors of a network on faces that are made hard in one way at a time."""
+    check_choice("dataset", dataset, tuple(SPLITS))
+    check_choice("engine", engine, ENGINES)
+    check_outputs(json_file, plot)
+    split = split or DEFAULT_SPLITS[dataset]
+    samples = read_dataset(dataset, data, split)[:limit]
+    with closing(_open(engine, weights, device)) as network:
+        result = _run(network, samples, batch)
+        settings = {
+            "dataset": dataset,
+            "split": split,
+            "limit": limit,
+            "normalizer": result.markup.default_normalizer,
+            "weights": network.info.name,
+            "weights_sha256": network.info.weights_sha256,
+            "engine": network.description,
+            "input_size": network.info.input_size,
+            "markup": result.markup.name,
+        }
+    blocks = report(result, samples)
+    title = f"{settings['weights']} on {dataset} {split}, {settings['normalizer']}"
+    # Without a terminal rich assumes 80 columns.
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console.print(to_table(f"{title}, {settings['engine']}", blocks))
+    if json_file is not None:
+        with replacing(json_file) as partial:
+            text = json.dumps(to_json(settings, blocks), indent=2)
+            partial.write_text(text + "\n", encoding="utf-8")
+    if plot is not None:
+        from train.robustnessplot import plot_robustness  # noqa: PLC0415  (matplotlib is slow)
+
+        plot_robustness(blocks, plot, f"{title}, {len(samples)} faces")
+
+
+def _run(network: Engine, samples: Sequence[Sample], batch: int) -> Probe:
+    """Measure behind a progress bar."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("faces", total=len(samples))
+        return probe(network, samples, batch=batch, progress=lambda count: bar.advance(task, count))
+
+
+def _open(engine: str, weights: str, device: str) -> Engine:
+    if engine == "torch":
+        return open_torch_engine(weights, device)
+    if device != "auto":
+        raise InputError(f"--device is for the torch engine; {engine} runs on the processor.")
+    return create_engine(engine, weights)
+
+
+if __name__ == "__main__":
+    run_command(app)
