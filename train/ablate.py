@@ -7,6 +7,7 @@ same views in the same order, so that a difference is the variant's.
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -74,7 +75,8 @@ def main(
         if as_json:
             typer.echo(json.dumps(to_json(results, tables), indent=2))
             return
-        console = Console(highlight=False)
+        # Without a terminal rich assumes 80 columns, half of what the tables need.
+        console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
         for shown in to_tables(results, tables):
             console.print(shown)
         return

@@ -6,6 +6,7 @@ Each change and seed is a run of `train.run` in a folder of its own, OUT/CHANGE-
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -81,7 +82,9 @@ def main(
         if as_json:
             typer.echo(json.dumps(to_rows(results), indent=2))
         else:
-            Console(highlight=False).print(to_table(results))
+            # Without a terminal rich assumes 80 columns.
+            width = None if sys.stdout.isatty() else 160
+            Console(width=width, highlight=False).print(to_table(results))
         return
     if as_json:
         raise InputError("--json is for the report: add --report.")
