@@ -15,10 +15,13 @@ from model.errors import run_command
 from model.heatmap import crop_to_heatmap, encode_boundaries
 from model.propnet import PropNet
 from model.weights import Metadata, save_network
+from tracker.crop import crop_image, crop_matrix, region_from_box, to_crop
 from tracker.engines.torch import open_torch_engine
 from train import figures
 from train.evaluation import evaluate
+from train.recipe import load_recipe
 from train.sheet import sheet
+from train.viewtiles import view_tiles
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +149,37 @@ def test_wrong_arguments(
 ) -> None:
     assert command(monkeypatch, *options, "--data", data) == 2
     assert message in capsys.readouterr().err
+
+
+def test_training_views_show_what_is_learned(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (recipe := tmp_path / "still.yaml").write_text(
+        "stages: [{until: 1.0, size: 128, batch: 8}]\n"
+        "augment: {rotation: 0, scale: 0, translation: 0, flip: 0, p_wide: 0, p_color: 0, "
+        "p_gray: 0, p_blur: 0, p_resolution: 0, p_noise: 0, p_jpeg: 0, p_occlusion: 0}"
+    )
+    samples = read_faces(data)[0]
+    tiles = view_tiles(samples, load_recipe(str(recipe)), 256)
+    for tile, sample in zip(tiles, samples, strict=True):
+        region = region_from_box(sample.box)
+        plain = cv2.resize(
+            crop_image(sample.load(), region, 128), (256, 256), interpolation=cv2.INTER_CUBIC
+        )
+        # Without chance: the plain crop with dots, and these on the labels.
+        changed = np.abs(tile.astype(int) - plain).max(axis=-1) > 40
+        assert 0.003 < changed.mean() < 0.05
+        points = (to_crop(sample.points, crop_matrix(region, 128)) + 0.5) * 2 - 0.5
+        rows, columns = np.nonzero(changed)
+        away = np.linalg.norm(np.stack([columns, rows], axis=1)[:, None] - points, axis=-1)
+        assert away.min(axis=1).max() < 3.5
+        # Nearly every label has its dot; lips and lids share theirs.
+        assert (away.min(axis=0) < 2).mean() > 0.9
+    out = tmp_path / "views.png"
+    assert command(monkeypatch, "views", "--data", data, "--recipe", recipe, "--out", out) == 0
+    assert cv2.imread(str(out)).shape == (4 + 244, 4 + 4 * 244, 3)
+    other = tmp_path / "other.png"
+    options = ("views", "--data", data, "--recipe", "cpu-blink", "--seed", 3, "--out", other)
+    assert command(monkeypatch, *options) == 0
+    assert other.read_bytes() != out.read_bytes()
+    assert command(monkeypatch, *options[:-1], tmp_path / "views.jpg") == 2

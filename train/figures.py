@@ -26,7 +26,9 @@ from train.ced import plot_ced
 from train.data import DEFAULT_SPLITS, Sample, read_dataset
 from train.evaluation import Evaluation, evaluate
 from train.predict import DetectorLocator, true_region
+from train.recipe import load_recipe
 from train.sheet import sheet, write_png
+from train.viewtiles import view_tiles
 
 # Side of a face in a sheet, pixels; drawn at twice that and shrunk, for fine strokes.
 _TILE = 240
@@ -107,6 +109,26 @@ def samples(
     result = _evaluate(weights, chosen, device)
     tiles = [_compare(s, p, result.markup) for s, p in zip(chosen, result.points, strict=True)]
     write_png(out, sheet(tiles, columns=columns, heading=_KEY))
+
+
+@app.command()
+def views(
+    *,
+    data: Data,
+    out: Out,
+    recipe: Annotated[str, typer.Option(help="Name in train/recipes, or a .yaml file.")] = "cpu",
+    dataset: Dataset = "wflw",
+    split: Annotated[str, typer.Option(help="As for train.evaluate.")] = "train",
+    seed: Annotated[int, typer.Option(min=0, help="Of the augmentation.")] = 0,
+    n: Count = 24,
+    columns: Columns = 6,
+) -> None:
+    """Faces as a recipe serves them, with the points of their targets: what is learned from."""
+    settings = load_recipe(recipe)
+    chosen = spaced([s for s in _samples(data, dataset, split, out) if s.has_points], n)
+    if not chosen:
+        raise InputError(f"no face of {data} has landmarks.")
+    write_png(out, sheet(view_tiles(chosen, settings, _TILE, seed), columns=columns))
 
 
 @app.command()
