@@ -97,7 +97,7 @@ def main(
     if names is not None:
         samples = select_named(samples, names)
     samples = samples[:limit]
-    with closing(_open(engine, weights, device)) as network:
+    with closing(open_engine(engine, weights, device)) as network:
         result = _run(
             network,
             samples,
@@ -178,7 +178,12 @@ def _run(
             detector.close()
 
 
-def _open(engine: str, weights: str, device: str) -> Engine:
+def open_engine(engine: str, weights: str, device: str) -> Engine:
+    """Open a network by one of `ENGINES`.
+
+    Raises:
+        InputError: a device is named for an engine that has none, or the weights are unusable.
+    """
     if engine == "torch":
         return open_torch_engine(weights, device)
     if device != "auto":

@@ -68,16 +68,8 @@ def evaluate(
         ValueError: no samples, or samples of several markups.
     """
     truth = np.stack([sample.points for sample in samples])
-    markup = samples[0].markup
-    # Whatever can be wrong is found before the network runs for minutes.
-    own = get_markup(engine.info.markup)
-    to_markup(np.zeros((own.points, 2)), own.name, markup.name)
-    for sample, distance in zip(samples, markup.normalizer(truth, normalizer), strict=True):
-        if not distance > 0:
-            raise InputError(
-                f"{sample.name}: the two points that errors are divided by coincide; correct the "
-                f"labels or choose another normaliser."
-            )
+    markup, own = samples[0].markup, get_markup(engine.info.markup)
+    check_comparable(own, samples, normalizer)
     predicted = predict(
         engine,
         samples,
@@ -94,3 +86,26 @@ def evaluate(
         points=points,
         errors=face_errors(points, truth, markup, normalizer),
     )
+
+
+def check_comparable(own: Markup, samples: Sequence[Sample], normalizer: str | None = None) -> None:
+    """Find out that errors cannot be had before a network runs for minutes.
+
+    Args:
+        own: the network's markup.
+        samples: the faces, all with the same markup, at least one.
+        normalizer: distance to divide by; the markup's default if None.
+
+    Raises:
+        InputError: no conversion between the two markups, an unknown normaliser, or a face whose
+            normalising distance is 0.
+    """
+    markup = samples[0].markup
+    to_markup(np.zeros((own.points, 2)), own.name, markup.name)
+    truth = np.stack([sample.points for sample in samples])
+    for sample, distance in zip(samples, markup.normalizer(truth, normalizer), strict=True):
+        if not distance > 0:
+            raise InputError(
+                f"{sample.name}: the two points that errors are divided by coincide; correct the "
+                "labels or choose another normaliser."
+            )

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import InputError
 from model.heatmap import decode
 from model.markup import Markup, get_markup
 from tracker.crop import from_crop
@@ -20,6 +19,7 @@ from train.conditions import CONDITIONS, Condition
 from train.convert import to_markup
 from train.cover import texture_of
 from train.data import Sample
+from train.evaluation import check_comparable
 from train.metrics import face_errors
 from train.predict import true_region
 from train.shot import Face, Shot, clean_shot
@@ -86,13 +86,7 @@ def probe(
             or a picture that cannot be read.
     """
     markup, own = samples[0].markup, get_markup(engine.info.markup)
-    to_markup(np.zeros((own.points, 2)), own.name, markup.name)
-    for sample in samples:
-        if not markup.normalizer(sample.points) > 0:
-            raise InputError(
-                f"{sample.name}: the two points that errors are divided by coincide; correct the "
-                "labels."
-            )
+    check_comparable(own, samples)
     # What changes nothing is looked at once.
     steps = [(c, value) for c in conditions for value in c.values if value != c.clean]
     calibration = engine.info.calibration

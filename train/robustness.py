@@ -18,12 +18,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from model.errors import InputError, run_command
+from model.errors import run_command
 from model.files import replacing
-from tracker.engines import Engine, create_engine
-from tracker.engines.torch import open_torch_engine
+from tracker.engines import Engine
 from train.data import DEFAULT_SPLITS, SPLITS, Sample, read_dataset
-from train.evaluate import ENGINES, check_choice, check_outputs
+from train.evaluate import ENGINES, check_choice, check_outputs, open_engine
 from train.probe import Probe, probe
 from train.robustnessreport import report, to_json, to_table
 
@@ -58,7 +57,7 @@ def main(
     check_outputs(json_file, plot)
     split = split or DEFAULT_SPLITS[dataset]
     samples = read_dataset(dataset, data, split)[:limit]
-    with closing(_open(engine, weights, device)) as network:
+    with closing(open_engine(engine, weights, device)) as network:
         result = _run(network, samples, batch)
         settings = {
             "dataset": dataset,
@@ -97,14 +96,6 @@ def _run(network: Engine, samples: Sequence[Sample], batch: int) -> Probe:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("faces", total=len(samples))
         return probe(network, samples, batch=batch, progress=lambda count: bar.advance(task, count))
-
-
-def _open(engine: str, weights: str, device: str) -> Engine:
-    if engine == "torch":
-        return open_torch_engine(weights, device)
-    if device != "auto":
-        raise InputError(f"--device is for the torch engine; {engine} runs on the processor.")
-    return create_engine(engine, weights)
 
 
 if __name__ == "__main__":
