@@ -234,6 +234,17 @@ def test_never_nan(points: np.ndarray, times: np.ndarray) -> None:
         assert np.isfinite(smooth(frame, float(time))).all()
 
 
+def test_a_velocity_from_a_moment_does_not_outlive_a_pause() -> None:
+    """It once overflowed: a zoom within a microsecond, then 21 seconds of it."""
+    smooth = FaceFilter(SmoothingOptions(LowPass(1.0, 0.01), LowPass(0.5, 0.05)), PART)
+    smooth(FACE, 0.0)
+    smooth(FACE * 1.5, 2e-6)
+    np.testing.assert_allclose(smooth(FACE + 5, 21.0), FACE + 5, atol=1)
+    for i in range(1, 30):
+        last = smooth(FACE + 5, 21 + i / 30)
+    np.testing.assert_allclose(last, FACE + 5, atol=0.1)
+
+
 @pytest.mark.parametrize("degenerate", [np.zeros((98, 2)), np.full((98, 2), 1e4)])
 def test_points_without_a_size_come_out_unchanged(degenerate: np.ndarray) -> None:
     options = SMOOTHING["balanced"]

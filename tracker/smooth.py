@@ -134,6 +134,9 @@ def parts(markup: Markup) -> NDArray[np.intp]:
 
 # Frames closer than this, seconds, are one moment: the speed between them is a division by zero.
 _NO_TIME = 1e-6
+# A zoom by a factor of 20 or a turn by half a circle from one frame to the next: frames a moment
+# apart, or a long pause, have made nonsense of a velocity. Numbers would soon overflow.
+_ASTRAY = 3.0
 # Parts smaller than this, in radii of the face, count as this large: half the size of an eye. A
 # pupil is one point, without a size.
 _SMALLEST = 0.15
@@ -245,7 +248,11 @@ class _Pose:
         Returns:
             The smoothed turn and shift.
         """
-        expected = self._turn * exp(self._turning * step), self._shift + self._speed * step
+        ahead = self._turning * step
+        if abs(ahead) > _ASTRAY:
+            self.start(turn, shift)
+            return turn, shift
+        expected = self._turn * exp(ahead), self._shift + self._speed * step
         # The logarithm makes steady zooming and turning a constant velocity.
         turn_off, shift_off = log(turn / expected[0]), shift - expected[1]
         spread = np.mean(np.abs(shape) ** 2)
