@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from model.errors import InputError
 from train.ablation import TABLES, Entry, Variant
+from train.trialreport import check_budgets, figure, figure_text, read_trials, spread
 
 RESULT = "ablation.json"
 
@@ -55,51 +55,18 @@ class Result:
     auc10: float
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Mean of a figure over seeds.
-
-    Attributes:
-        mean: of the seeds.
-        deviation: their standard deviation (n - 1); None for a single one.
-    """
-
-    mean: float
-    deviation: float | None
-
-
 def read_results(out: Path, variants: Sequence[Variant]) -> list[Result]:
     """Results of all finished runs of some variants, whatever their seeds.
 
     Raises:
         InputError: a damaged file, no finished run, or runs of different budgets.
     """
-    names = [field.name for field in fields(Result)]
-    results = []
-    for path in sorted(out.glob(f"*/{RESULT}")):
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            result = Result(**{name: values[name] for name in names})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged: delete it and run the ablation again.") from error
-        if result.variant in {variant.name for variant in variants}:
-            results.append(result)
+    names = {variant.name for variant in variants}
+    results = [r for r in read_trials(out, RESULT, Result, "ablation") if r.variant in names]
     if not results:
         raise InputError(f"{out} holds no finished run of these tables: run the ablation first.")
-    for key in _BUDGET:
-        found = sorted({getattr(result, key) for result in results})
-        if len(found) > 1:
-            raise InputError(
-                f"the runs in {out} differ in '{key}' ({', '.join(map(str, found))}): compare only "
-                "runs of equal budgets, each budget in a folder of its own."
-            )
+    check_budgets(out, results, _BUDGET)
     return results
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Mean and deviation of at least one value."""
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Spread(float(np.mean(values)), deviation)
 
 
 def to_json(results: Sequence[Result], tables: Sequence[int]) -> dict[str, Any]:
@@ -141,10 +108,10 @@ def to_tables(results: Sequence[Result], tables: Sequence[int]) -> list[Table]:
                     str(len(row["seeds"])),
                     str(round(row["views"])),
                     f"{row['parameters'] / 1e6:.2f} M",
-                    _text(row["nme"], 2),
-                    _text(row["change"], 2, sign="+"),
-                    _text(row["fr10"], 2),
-                    _text(row["auc10"], 4),
+                    figure_text(row["nme"], 2),
+                    figure_text(row["change"], 2, sign="+"),
+                    figure_text(row["fr10"], 2),
+                    figure_text(row["auc10"], 4),
                 ]
             theirs = ["-"] * 4
             if paper and base:
@@ -173,17 +140,7 @@ def _row(entry: Entry, results: Sequence[Result]) -> dict[str, Any]:
         **row,
         "views": float(np.mean([result.views for result in own.values()])),
         "parameters": next(iter(own.values())).parameters,
-        **{
-            name: asdict(spread([getattr(result, name) for result in own.values()]))
-            for name in ("nme", "fr10", "auc10")
-        },
+        **{name: figure([*own.values()], name) for name in ("nme", "fr10", "auc10")},
         "change": asdict(spread(changes)) if compared else None,
         **paper,
     }
-
-
-def _text(value: dict[str, Any] | None, digits: int, sign: str = "") -> str:
-    if value is None:
-        return ""
-    text = f"{value['mean']:{sign}.{digits}f}"
-    return text if value["deviation"] is None else f"{text} ± {value['deviation']:.{digits}f}"

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from model.errors import InputError
-from train.recipe import Recipe, build
+from train.recipe import Recipe, build, read_settings
 
 SWEEPS = Path(__file__).parent / "sweeps"
 # The run without any change, against which all others are held.
@@ -56,17 +54,7 @@ def load_changes(name: str) -> list[Change]:
     Raises:
         InputError: no such file, not a list of changes, or two of one name.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else SWEEPS / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in SWEEPS.glob("*.yaml")))
-        raise InputError(f"no list of changes {name}: give a .yaml file or one of {known}.")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        detail = " ".join(str(error).split())
-        raise InputError(f"{path} is not a YAML file: {detail}.") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
+    path, values = read_settings(name, SWEEPS, "list of changes")
     if not isinstance(values, list) or not values:
         raise InputError(f"{path} holds no list of changes.")
     changes: list[Change] = [Change(BASE), *build(tuple[Change, ...], values, str(path))]

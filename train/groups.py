@@ -109,9 +109,14 @@ def yaw_groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
     return {**groups, "unknown": unknown} if unknown.any() else groups
 
 
+def openings(faces: Sequence[NDArray[np.float64]], markup: str) -> NDArray[np.float64]:
+    """Mean opening of both eyes, [N], of faces [K, 2] each; see `tracker.measures`."""
+    return np.array([np.mean(eye_openings(face, markup)) for face in faces])
+
+
 def opening_groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
     """Which faces have closed eyes, and which an open mouth: group -> [N]."""
-    eyes = np.array([np.mean(eye_openings(s.points, s.markup.name)) for s in samples])
+    eyes = openings([sample.points for sample in samples], samples[0].markup.name)
     mouths = np.array([mouth_opening(s.points, s.markup.name) for s in samples])
     closed, open_mouth = eyes < EYES_CLOSED, mouths > MOUTH_OPEN
     return {

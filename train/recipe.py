@@ -177,19 +177,36 @@ def load_recipe(name: str) -> Recipe:
     Raises:
         InputError: no such file, not YAML, an unknown key or a value of the wrong type.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
+    path, values = read_settings(name, RECIPES, "recipe")
+    recipe: Recipe = build(Recipe, {} if values is None else values, str(path))
+    return recipe
+
+
+def read_settings(name: str, folder: Path, what: str) -> tuple[Path, Any]:
+    """Read a YAML file by name (`folder`/NAME.yaml) or from a path.
+
+    Args:
+        name: or path, which ends in .yaml or .yml.
+        folder: of the files that we ship.
+        what: the file is, for messages.
+
+    Returns:
+        The path, and what the file holds.
+
+    Raises:
+        InputError: no such file, not YAML, or it cannot be read.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
-        raise InputError(f"no recipe {name}: give a .yaml file or one of {known}.")
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
+        raise InputError(f"no {what} {name}: give a .yaml file or one of {known}.")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return path, yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         detail = " ".join(str(error).split())
         raise InputError(f"{path} is not a YAML file: {detail}.") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
-    recipe: Recipe = build(Recipe, {} if values is None else values, str(path))
-    return recipe
 
 
 def build(kind: Any, value: Any, where: str) -> Any:

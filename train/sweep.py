@@ -21,11 +21,11 @@ from model.config import get_variant
 from model.errors import InputError, run_command
 from tracker.detect import FaceDetector
 from tracker.engines.base import Engine
-from tracker.measures import eye_openings
 from train.changes import Change, load_changes
 from train.data import DEFAULT_SPLITS, MARKUP_OF, Sample, read_dataset
 from train.distributed import join_world
 from train.evaluation import evaluate
+from train.groups import EYES_CLOSED, openings
 from train.interrupt import Interrupted
 from train.metrics import summarize
 from train.predict import DetectorLocator
@@ -33,9 +33,6 @@ from train.recipe import load_recipe
 from train.settings import Precision, RunConfig
 from train.sweepreport import RESULT, read_results, to_rows, to_table
 from train.trial import numbers, run_trial, trial_epochs
-
-# Opening of eyes that count as closed; 5 % of our training faces are below it.
-_CLOSED = 0.16
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -137,11 +134,9 @@ def score_weights(engine: Engine, dev: list[Sample]) -> dict[str, Any]:
     """What a `train.sweepreport.Result` says of weights."""
     upright = evaluate(engine, dev)
     errors = 100 * upright.errors
-    openings, labelled = (
-        np.array([np.mean(eye_openings(face, upright.markup.name)) for face in faces])
-        for faces in (upright.points, [sample.points for sample in dev])
-    )
-    closed = labelled < _CLOSED
+    found = openings([*upright.points], upright.markup.name)
+    labelled = openings([sample.points for sample in dev], upright.markup.name)
+    closed = labelled < EYES_CLOSED
     with closing(FaceDetector()) as detector:
         detected = evaluate(engine, dev, locate=DetectorLocator(detector)).errors
     return {
@@ -151,8 +146,8 @@ def score_weights(engine: Engine, dev: list[Sample]) -> dict[str, Any]:
         "halves": [float(np.mean(errors[start::2])) for start in (0, 1)],
         "nme_detector": summarize(detected).nme,
         "nme_flip": float(100 * evaluate(engine, dev, flip=True).errors.mean()),
-        "opening": float(np.abs(openings - labelled).mean()),
-        "closed": float(openings[closed].mean()) if closed.any() else None,
+        "opening": float(np.abs(found - labelled).mean()),
+        "closed": float(found[closed].mean()) if closed.any() else None,
     }
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import numpy as np
 from rich.table import Table
 
 from model.errors import InputError
-from train.ablationreport import spread
 from train.changes import BASE
+from train.trialreport import check_budgets, figure, figure_text, read_trials, spread
 
 RESULT = "sweep.json"
 # What must be equal for two runs to be compared. Not views: a change may be to serve more faces.
@@ -66,23 +65,10 @@ def read_results(out: Path) -> list[Result]:
     Raises:
         InputError: a damaged file, no finished run, or runs of different budgets.
     """
-    names = [field.name for field in fields(Result)]
-    results = []
-    for path in sorted(out.glob(f"*/{RESULT}")):
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            results.append(Result(**{name: values[name] for name in names}))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged: delete it and run the sweep again.") from error
+    results = read_trials(out, RESULT, Result, "sweep")
     if not results:
         raise InputError(f"{out} holds no finished run: run the sweep first.")
-    for key in _BUDGET:
-        found = sorted({getattr(result, key) for result in results})
-        if len(found) > 1:
-            raise InputError(
-                f"the runs in {out} differ in '{key}' ({', '.join(map(str, found))}): compare only "
-                "runs of equal budgets, each budget in a folder of its own."
-            )
+    check_budgets(out, results, _BUDGET)
     return results
 
 
@@ -107,11 +93,10 @@ def to_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
                 "size": own[0].size,
                 "views": float(np.mean([result.views for result in own])),
                 "minutes": float(np.mean([result.minutes for result in own])),
-                "nme": asdict(spread([result.nme for result in own])),
-                "nme_detector": asdict(spread(detected)) if (detected := _detected(own)) else None,
-                "nme_flip": asdict(spread([result.nme_flip for result in own])),
-                "opening": asdict(spread([result.opening for result in own])),
-                "closed": asdict(spread(closed)) if (closed := _closed(own)) else None,
+                **{
+                    key: figure(own, key)
+                    for key in ("nme", "nme_detector", "nme_flip", "opening", "closed")
+                },
                 "halves": [float(v) for v in np.mean([result.halves for result in own], axis=0)],
                 "difference": asdict(spread(changes)) if changes else None,
             }
@@ -139,29 +124,12 @@ def to_table(results: Sequence[Result]) -> Table:
             str(row["size"]),
             str(round(row["views"])),
             f"{row['minutes']:.1f}",
-            _text(row["nme"]),
-            _text(row["difference"], "+"),
+            figure_text(row["nme"], 3),
+            figure_text(row["difference"], 3, "+"),
             " ".join(f"{half:.2f}" for half in row["halves"]),
-            _text(row["nme_detector"]),
-            _text(row["nme_flip"]),
-            _text(row["opening"]),
-            _text(row["closed"]),
+            figure_text(row["nme_detector"], 3),
+            figure_text(row["nme_flip"], 3),
+            figure_text(row["opening"], 3),
+            figure_text(row["closed"], 3),
         )
     return table
-
-
-def _detected(results: Sequence[Result]) -> list[float]:
-    """Figures with the detector's boxes, where it found any face."""
-    return [result.nme_detector for result in results if result.nme_detector is not None]
-
-
-def _closed(results: Sequence[Result]) -> list[float]:
-    """Figures of closed eyes, where there are any."""
-    return [result.closed for result in results if result.closed is not None]
-
-
-def _text(value: dict[str, Any] | None, sign: str = "") -> str:
-    if value is None:
-        return ""
-    text = f"{value['mean']:{sign}.3f}"
-    return text if value["deviation"] is None else f"{text} ± {value['deviation']:.3f}"
