@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -21,16 +20,14 @@ from model.config import get_variant
 from model.errors import InputError, run_command
 from model.weights import load_network
 from tracker.engines.base import Engine
-from train.ablation import Variant, network_of, recipe_of, variants_of
+from train.ablation import network_of, recipe_of, variants_of
 from train.ablationreport import RESULT, read_results, to_json, to_tables
-from train.data import DEFAULT_SPLITS, MARKUP_OF, Sample, read_dataset
-from train.distributed import join_world
+from train.data import DEFAULT_SPLITS, MARKUP_OF, read_dataset
 from train.evaluation import evaluate
-from train.interrupt import Interrupted
 from train.metrics import summarize
 from train.recipe import Stage, load_recipe
 from train.settings import Precision, RunConfig
-from train.trial import numbers, run_trial, trial_epochs
+from train.trial import numbers, run_trials, trial_epochs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -92,50 +89,33 @@ def main(
     dev = read_dataset("wflw", data[0], DEFAULT_SPLITS["wflw"])
     basis = replace(load_recipe(recipe), stages=(Stage(1.0, size, batch),))
     length = trial_epochs(epochs, views, training, basis)
-    configs = [
-        (
-            variant,
-            RunConfig(
-                name=f"{model}, {variant.name}",
-                network=network_of(variant, replace(get_variant(model), markup=MARKUP_OF["wflw"])),
-                recipe=recipe_of(variant, basis),
-                out=out / f"{variant.name}-{seed}",
-                epochs=length,
-                max_minutes=None,
-                seed=seed,
-                workers=workers,
-                precision=cast(Precision, precision),
-                recipe_name=Path(recipe).stem,
-            ),
+    configs = {
+        f"{variant.name}-{seed}": RunConfig(
+            name=f"{model}, {variant.name}",
+            network=network_of(variant, replace(get_variant(model), markup=MARKUP_OF["wflw"])),
+            recipe=recipe_of(variant, basis),
+            out=out / f"{variant.name}-{seed}",
+            epochs=length,
+            max_minutes=None,
+            seed=seed,
+            workers=workers,
+            precision=cast(Precision, precision),
+            recipe_name=Path(recipe).stem,
         )
         for seed in numbers("--seeds", seeds)
         for variant in variants
-    ]
-    with join_world(device) as world:
-        try:
-            for number, (variant, config) in enumerate(configs, start=1):
-                Console(quiet=not world.leads).print(f"run {number} of {len(configs)}")
-                run_trial(
-                    config,
-                    training,
-                    dev,
-                    world,
-                    file=RESULT,
-                    score=partial(_score, variant, dev, weights=config.out / "last.safetensors"),
-                )
-        except Interrupted as error:
-            if world.leads:
-                Console(stderr=True).print(f"{error}; the same command resumes the run.")
-            raise typer.Exit(128 + error.number) from error
-
-
-def _score(variant: Variant, dev: list[Sample], engine: Engine, weights: Path) -> dict[str, Any]:
-    """What the report needs of a finished run, beside what every trial says."""
-    return {
-        "variant": variant.name,
-        "parameters": sum(p.numel() for p in load_network(str(weights))[0].parameters()),
-        **asdict(summarize(evaluate(engine, dev).errors)),
     }
+
+    def score(label: str, engine: Engine) -> dict[str, Any]:
+        """What the report needs of a finished run, beside what every trial says."""
+        network, _ = load_network(str(configs[label].out / "last.safetensors"))
+        return {
+            "variant": label.rpartition("-")[0],
+            "parameters": sum(p.numel() for p in network.parameters()),
+            **asdict(summarize(evaluate(engine, dev).errors)),
+        }
+
+    run_trials(configs, training, dev, device, file=RESULT, score=score)
 
 
 if __name__ == "__main__":

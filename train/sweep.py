@@ -23,16 +23,14 @@ from tracker.detect import FaceDetector
 from tracker.engines.base import Engine
 from train.changes import Change, load_changes
 from train.data import DEFAULT_SPLITS, MARKUP_OF, Sample, read_dataset
-from train.distributed import join_world
 from train.evaluation import evaluate
 from train.groups import EYES_CLOSED, openings
-from train.interrupt import Interrupted
 from train.metrics import summarize
 from train.predict import DetectorLocator
 from train.recipe import load_recipe
 from train.settings import Precision, RunConfig
 from train.sweepreport import RESULT, read_results, to_rows, to_table
-from train.trial import numbers, run_trial, trial_epochs
+from train.trial import numbers, run_trials, trial_epochs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -97,7 +95,7 @@ def main(
     dev = read_dataset("wflw", data[0], DEFAULT_SPLITS["wflw"])
     length = trial_epochs(epochs, views, training, basis)
     configs = {
-        (seed, change.name): RunConfig(
+        f"{change.name}-{seed}": RunConfig(
             name=model,
             network=replace(get_variant(model), markup=MARKUP_OF["wflw"]),
             recipe=change.apply(basis),
@@ -114,20 +112,17 @@ def main(
         for seed in numbers("--seeds", seeds)
         for change in chosen
     }
-    with join_world(device) as world:
-        console = Console(quiet=not world.leads)
-        try:
-            for place, ((_, name), config) in enumerate(configs.items(), start=1):
-                console.print(f"run {place} of {len(configs)}: {name}")
-
-                def score(engine: Engine, name: str = name) -> dict[str, Any]:
-                    return {"change": name, **score_weights(engine, dev)}
-
-                run_trial(config, training, dev, world, file=RESULT, score=score)
-        except Interrupted as error:
-            if world.leads:
-                Console(stderr=True).print(f"{error}; the same command resumes the run.")
-            raise typer.Exit(128 + error.number) from error
+    run_trials(
+        configs,
+        training,
+        dev,
+        device,
+        file=RESULT,
+        score=lambda label, engine: {
+            "change": label.rpartition("-")[0],
+            **score_weights(engine, dev),
+        },
+    )
 
 
 def score_weights(engine: Engine, dev: list[Sample]) -> dict[str, Any]:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
+
+import typer
+from rich.console import Console
 
 from model.errors import InputError
 from model.files import replacing
 from tracker.engines.base import Engine
 from tracker.engines.torch import open_torch_engine
 from train.data import Sample
-from train.distributed import World
+from train.distributed import World, join_world
+from train.interrupt import Interrupted
 from train.recipe import Recipe
 from train.schedule import epoch_order
 from train.settings import RunConfig
 from train.shown import run_shown
 
 
-def run_trial(
+def _run_trial(
     config: RunConfig,
     training: list[Sample],
     dev: list[Sample],
@@ -72,6 +77,40 @@ def run_trial(
     }
     with replacing(path) as partial:
         partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def run_trials(
+    configs: Mapping[str, RunConfig],
+    training: list[Sample],
+    dev: list[Sample],
+    device: str,
+    *,
+    file: str,
+    score: Callable[[str, Engine], dict[str, Any]],
+) -> None:
+    """Run trials one after another, one folder each.
+
+    Args:
+        configs: label -> run.
+        training: faces to learn from.
+        dev: faces of the training curve.
+        device: auto, cpu or cuda.
+        file: name of the result within a run's folder.
+        score: the scores of a network, given the label of its run.
+
+    Raises:
+        InputError: see `Trainer`, or a folder that cannot be made.
+        typer.Exit: a signal came; the same command resumes.
+    """
+    with join_world(device) as world:
+        try:
+            for place, (label, config) in enumerate(configs.items(), start=1):
+                Console(quiet=not world.leads).print(f"run {place} of {len(configs)}: {label}")
+                _run_trial(config, training, dev, world, file=file, score=partial(score, label))
+        except Interrupted as error:
+            if world.leads:
+                Console(stderr=True).print(f"{error}; the same command resumes the run.")
+            raise typer.Exit(128 + error.number) from error
 
 
 def trial_epochs(
