@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.heatmap import decode
+from model.decoder import DEFAULT_DECODER, decode
 from tracker.engines.base import PointEngine
 
 # Crops per call: bounds the memory of the heatmaps (1.6 MB each at 98 points and 256 pixels).
@@ -48,7 +48,10 @@ def landmarks_of(run: Run, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def device_landmarks_of(engine: PointEngine, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Landmarks [N, K, 2], crop pixels, as the engine decodes them itself."""
-    parts = [engine.start(crops[i : i + _BATCH], "dark")()[0] for i in range(0, len(crops), _BATCH)]
+    parts = [
+        engine.start(crops[i : i + _BATCH], DEFAULT_DECODER)()[0]
+        for i in range(0, len(crops), _BATCH)
+    ]
     return np.concatenate(parts)
 
 

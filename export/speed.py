@@ -24,9 +24,9 @@ from rich.table import Table
 from export.candidates import CANDIDATES, Network, chosen, int8_network, opened
 from export.untrained import make_untrained
 from model.config import VARIANTS
+from model.decoder import DEFAULT_DECODER, decode
 from model.errors import InputError, run_command
 from model.files import replacing
-from model.heatmap import decode
 from model.weights import load_network
 from model.zoo import find_weights
 from tracker.engines import Engine
@@ -199,7 +199,7 @@ def _speed(name: str, engine: Engine, crops: NDArray[np.uint8], least: float | N
     seconds = _time(engine, crops)
     here = there = _time(lambda batch: decode(engine(batch)), crops)
     if isinstance(engine, PointEngine):
-        there = _time(lambda batch: engine.start(batch, "dark")(), crops)
+        there = _time(lambda batch: engine.start(batch, DEFAULT_DECODER)(), crops)
     return Speed(
         name,
         engine.description,

@@ -1,4 +1,4 @@
-"""Heatmaps: encoding of landmarks and boundaries, and the decoder that inverts it.
+"""Heatmaps: encoding of landmarks and boundaries; `model.decoder` inverts it.
 
 A heatmap has `STRIDE` times fewer pixels per side than the crop. Both count from the centre of
 their top left pixel, so heatmap h and crop u are related by u + 0.5 = STRIDE (h + 0.5). Targets
@@ -8,7 +8,6 @@ are not rounded to the heatmap's cells; the decoder relies on it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,18 +16,11 @@ from numpy.typing import NDArray
 # Crop pixels per heatmap pixel (paper: 256 x 256 input, 64 x 64 maps).
 STRIDE = 4
 # Standard deviation of a landmark's Gaussian in heatmap pixels: the value of the hourglass
-# literature for 64 x 64 maps. Narrower ones leave the decoder's Taylor step too few pixels.
+# literature for 64 x 64 maps. Narrower ones leave a decoder too few pixels.
 LANDMARK_SIGMA = 1.5
 # Blur of a boundary line in heatmap pixels: keeps neighbouring lids and lips apart at 64 x 64.
 BOUNDARY_SIGMA = 1.0
 
-Decoder = Literal["dark", "quarter"]
-DECODERS: tuple[Decoder, ...] = ("dark", "quarter")
-
-# Responses below this are noise; also keeps the logarithm finite.
-FLOOR = 1e-4
-# A Hessian whose determinant is not above this is that of a plateau, not of a peak.
-DARK_DETERMINANT = 1e-8
 # Sub-pixel bits that cv2.polylines accepts.
 _SHIFT = 4
 
@@ -88,66 +80,3 @@ def encode_boundaries(
         cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), sigma, dst=target)
     peaks = maps.max(axis=(1, 2), keepdims=True)
     return np.divide(maps, peaks, out=maps, where=peaks > 0)
-
-
-def decode(
-    heatmaps: NDArray[np.float32], method: Decoder = "dark"
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Landmark positions with sub-pixel precision.
-
-    `dark` is one Newton step on the logarithm of the response around its maximum (Zhang et al.,
-    CVPR 2020), exact for a Gaussian. `quarter` moves the maximum a quarter of a heatmap pixel
-    towards its larger neighbour in each direction (the paper's section 4.3).
-
-    Args:
-        heatmaps: [..., K, S, S] responses.
-        method: "dark" or "quarter".
-
-    Returns:
-        points: [..., K, 2] in crop pixels (STRIDE times the heatmap's).
-        peaks: [..., K] responses at the maximum.
-    """
-    *lead, height, width = heatmaps.shape
-    maps = heatmaps.reshape(-1, height, width)
-    index = np.arange(len(maps))
-    best = maps.reshape(len(maps), -1).argmax(axis=1)
-    rows, columns = best // width, best % width
-    peaks = maps[index, rows, columns]
-    # Neighbourhoods are read one pixel inside the border; outside there is nothing to interpolate.
-    inside_y = np.clip(rows, 1, height - 2)
-    inside_x = np.clip(columns, 1, width - 2)
-    steps = np.arange(-1, 2)
-    patches = maps[
-        index[:, None, None],
-        inside_y[:, None, None] + steps[:, None],
-        inside_x[:, None, None] + steps,
-    ]
-    offset = _dark_offset(patches) if method == "dark" else _quarter_offset(patches)
-    offset[inside_x != columns, 0] = 0
-    offset[inside_y != rows, 1] = 0
-    points = np.column_stack([columns, rows]) + offset
-    return heatmap_to_crop(points).reshape(*lead, 2), peaks.reshape(lead)
-
-
-def _dark_offset(patches: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[N, 2] step to the maximum of the paraboloid through log [N, 3, 3] patches."""
-    logs = np.log(np.maximum(patches.astype(np.float64), FLOOR))
-    dx = (logs[:, 1, 2] - logs[:, 1, 0]) / 2
-    dy = (logs[:, 2, 1] - logs[:, 0, 1]) / 2
-    dxx = logs[:, 1, 2] - 2 * logs[:, 1, 1] + logs[:, 1, 0]
-    dyy = logs[:, 2, 1] - 2 * logs[:, 1, 1] + logs[:, 0, 1]
-    dxy = (logs[:, 2, 2] - logs[:, 2, 0] - logs[:, 0, 2] + logs[:, 0, 0]) / 4
-    determinant = dxx * dyy - dxy**2
-    # A maximum has a negative definite Hessian; anything else (plateau, saddle) stays put.
-    good = (determinant > DARK_DETERMINANT) & (dxx < 0)
-    safe = np.where(good, determinant, 1.0)
-    step = np.column_stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy]) / safe[:, None]
-    # The maximum of a sampled peak is within a cell of its largest sample.
-    return np.where(good[:, None], np.clip(step, -1, 1), 0.0)
-
-
-def _quarter_offset(patches: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[N, 2] quarter step towards the larger neighbour of the centre of [N, 3, 3] patches."""
-    dx = np.sign(patches[:, 1, 2] - patches[:, 1, 0])
-    dy = np.sign(patches[:, 2, 1] - patches[:, 0, 1])
-    return 0.25 * np.column_stack([dx, dy]).astype(np.float64)

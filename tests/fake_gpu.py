@@ -253,6 +253,7 @@ def fake_tensorrt(
     inputs: dict[str, tuple[int, ...]] = {"pixels": (size, size, 3)}
     outputs: dict[str, tuple[int, ...]] = {
         "heatmaps": (points, side, side),
+        "points_centroid": (points, 2),
         "points_dark": (points, 2),
         "points_quarter": (points, 2),
         "peaks": (points,),

@@ -11,8 +11,9 @@ import pytest
 import torch
 from faces import RECIPE, STILL, TINY, read_faces, write_faces
 
+from model.decoder import decode
 from model.errors import InputError
-from model.heatmap import crop_to_heatmap, decode, encode_boundaries, heatmap_to_crop
+from model.heatmap import crop_to_heatmap, encode_boundaries, heatmap_to_crop
 from model.markup import WFLW
 from tracker.crop import crop_image, crop_matrix, region_from_box, to_crop
 from tracker.measures import eye_openings

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 from small_network import exported_small
 from tiny_onnx import reference, tiny_onnx
 
+from model.decoder import Decoder, decode
 from model.errors import InputError
-from model.heatmap import Decoder, decode
 from tracker.engines import normalize
 from tracker.engines.onnx_file import read_onnx
 from tracker.tensorrt.decoding import with_decoder
@@ -80,8 +80,10 @@ def test_the_cases_have_what_they_promise() -> None:
     assert ((ties == ties.max(axis=1, keepdims=True)).sum(axis=1) > 1).all()
     where = heatmaps("edges").reshape(-1, 256).argmax(axis=1)
     assert {0, 15, 240, 255} <= set(where)
-    peaks, _ = decode(heatmaps("peaks"))
+    peaks, _ = decode(heatmaps("peaks"), "dark")
     assert (np.abs(peaks - decode(heatmaps("peaks"), "quarter")[0]) > 0.1).any()
+    noise, _ = decode(heatmaps("noise"), "dark")
+    assert (np.abs(noise - decode(heatmaps("noise"), "centroid")[0]) > 1).any()
 
 
 def test_maps_that_are_no_numbers_stay_inside_the_crop() -> None:
@@ -123,6 +125,7 @@ def test_the_interface_of_the_graph(tmp_path: Path) -> None:
     }
     assert shapes == {
         "heatmaps": [0, 98, 16, 16],
+        "points_centroid": [0, 98, 2],
         "points_dark": [0, 98, 2],
         "points_quarter": [0, 98, 2],
         "peaks": [0, 98],

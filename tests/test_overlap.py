@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scene import SceneDetector, SceneEngine, paint, pose
 
 import tracker.tracker as module
-from model.heatmap import Decoder, decode
+from model.decoder import Decoder, decode
 from tracker import Face, Tracker, TrackerOptions
 from tracker.engines.base import PointEngine, Points
 

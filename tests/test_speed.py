@@ -110,7 +110,7 @@ class Decoding:
         return np.zeros((len(crops), 98, 4, 4), dtype=np.float32)
 
     def start(self, crops: np.ndarray, decoder: str) -> Any:
-        assert decoder == "dark"
+        assert decoder == "centroid"
 
         def finish() -> None:
             self._clock[0] += 0.5

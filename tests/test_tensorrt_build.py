@@ -82,6 +82,7 @@ def test_an_fp16_engine_of_each_model(name: str, flavour: Flavour) -> None:
     outputs = [definition.get_output(i) for i in range(definition.num_outputs)]
     assert {output.name: tuple(output.shape) for output in outputs} == {
         "heatmaps": (-1, 98, size // 4, size // 4),
+        "points_centroid": (-1, 98, 2),
         "points_dark": (-1, 98, 2),
         "points_quarter": (-1, 98, 2),
         "peaks": (-1, 98),

@@ -16,8 +16,8 @@ from fake_gpu import CudaError, Gpu, fake_driver, fake_library, fake_tensorrt
 from tiny_onnx import reference, tiny_onnx
 
 import tracker.engines.tensorrt as engine_module
+from model.decoder import DECODERS, DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
-from model.heatmap import DECODERS, Decoder, decode
 from tracker import engines
 from tracker.engines import ModelInfo, create_engine
 from tracker.engines.base import PointEngine
@@ -179,11 +179,11 @@ def test_nothing_is_waited_for_before_the_points_are_fetched(
     machine: Machine, crops: np.ndarray
 ) -> None:
     engine = create_engine("tensorrt", str(machine.engine))
-    expected, _ = engine.start(crops[:2], "dark")()
+    expected, _ = engine.start(crops[:2], DEFAULT_DECODER)()
     for _ in range(2):
         waits = machine.gpu.waits
         mine = crops[:2].copy()
-        finish = engine.start(mine, "dark")
+        finish = engine.start(mine, DEFAULT_DECODER)
         # One wait makes sure that nothing is on its way any more; the batch itself runs.
         assert machine.gpu.waits == waits + 1
         assert any(stream.busy for stream in machine.gpu.streams.values())
@@ -197,17 +197,17 @@ def test_nothing_is_waited_for_before_the_points_are_fetched(
 def test_results_that_nobody_fetches(machine: Machine, crops: np.ndarray) -> None:
     """As when the detector fails while the GPU works, or the program is stopped."""
     engine = create_engine("tensorrt", str(machine.engine))
-    lost = engine.start(crops[:3], "dark")
-    points, _ = engine.start(crops[3:4], "dark")()
+    lost = engine.start(crops[:3], DEFAULT_DECODER)
+    points, _ = engine.start(crops[3:4], DEFAULT_DECODER)()
     np.testing.assert_allclose(points, decode(engine(crops[3:4]))[0], rtol=0, atol=1e-3)
     with pytest.raises(RuntimeError, match="a later batch has begun"):
         lost()
-    taken = engine.start(crops[:1], "dark")
+    taken = engine.start(crops[:1], DEFAULT_DECODER)
     taken()
     with pytest.raises(RuntimeError, match="were taken"):
         taken()
     # Closed while it works: the memory is freed when the GPU is done (the fake insists).
-    engine.start(crops[:2], "dark")
+    engine.start(crops[:2], DEFAULT_DECODER)
     engine.close()
 
 

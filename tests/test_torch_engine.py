@@ -12,8 +12,8 @@ from small_network import SIZE, save_small
 from torch import nn
 
 from model.coordconv import AddCoords, coordinates
+from model.decoder import DECODERS, DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
-from model.heatmap import DECODERS, Decoder, decode
 from model.weights import load_network
 from tracker.engines import ModelInfo, create_engine, normalize, torch_graph
 from tracker.engines import torch as torch_module
@@ -275,10 +275,10 @@ def test_points_come_later_and_alone(
 ) -> None:
     engine, cuda = on_cuda
     maps = _maps(weights, crops)
-    engine.start(crops[:1], "dark")()
+    engine.start(crops[:1], DEFAULT_DECODER)()
     cuda.did.clear()
     first = crops[:1].copy()
-    finish = engine.start(first, "dark")
+    finish = engine.start(first, DEFAULT_DECODER)
     assert cuda.did == ["upload", "replay", "download"]
     first[:] = 0  # the crops are the caller's again
     # Work of other kinds goes on the same stream; each has a recording of its own.
@@ -287,7 +287,7 @@ def test_points_come_later_and_alone(
     points, peaks = finish()
     assert cuda.did[-1] == "wait"
     assert cuda.graphs == 3
-    for found, i, method in ((points, 0, "dark"), (other()[0], 1, "quarter")):
+    for found, i, method in ((points, 0, DEFAULT_DECODER), (other()[0], 1, "quarter")):
         np.testing.assert_allclose(found[0], decode(maps[i], method)[0], atol=0.01)
     np.testing.assert_allclose(peaks[0], decode(maps[0])[1], atol=1e-5)
     np.testing.assert_allclose(heatmaps, maps[2:], atol=1e-5)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.confidence import UNCALIBRATED
+from model.decoder import DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
-from model.heatmap import Decoder, decode
 from model.markup import MARKUPS
 from tracker.crop import Region, crop_image, crop_matrix, from_crop, region_from_landmarks
 from tracker.engines import Engine, MapEngine, Maps
@@ -51,7 +51,7 @@ class LandmarkNetwork:
 
     Args:
         engine: the network.
-        decoder: "dark" or "quarter"; see `model.heatmap.decode`.
+        decoder: "centroid", "dark" or "quarter"; see `model.decoder.decode`.
         stopwatch: gets the stages "crop", "engine" and "decode".
         maps: whether measurements come with boundary and attention maps.
 
@@ -62,7 +62,7 @@ class LandmarkNetwork:
     def __init__(
         self,
         engine: Engine,
-        decoder: Decoder = "dark",
+        decoder: Decoder = DEFAULT_DECODER,
         stopwatch: Stopwatch | None = None,
         maps: bool = False,
     ) -> None:

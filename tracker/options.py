@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
+from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
 from model.errors import InputError
-from model.heatmap import DECODERS, Decoder
 from tracker.detect import DETECTORS, DetectorChoice
 from tracker.engines import Precision
 from tracker.smooth import smoothing
@@ -31,7 +31,7 @@ class TrackerOptions:
         max_gap: after a pause longer than this, seconds, the detector has to confirm where the
             faces are.
         smoothing: "balanced", "stable", "responsive" or "off".
-        decoder: "dark" or "quarter"; see `model.heatmap.decode`.
+        decoder: "centroid", "dark" or "quarter"; see `model.decoder.decode`.
         precision: "auto", "f32", "bf16" or "int8"; see `tracker.engines.create_engine`.
         threads: CPU threads of the engine, None for all cores.
         maps: whether faces come with the network's boundary and attention maps (`Face.maps`,
@@ -60,7 +60,7 @@ class TrackerOptions:
     # A head moves by its own size in about this time.
     max_gap: float = 0.5
     smoothing: str = "balanced"
-    decoder: Decoder = "dark"
+    decoder: Decoder = DEFAULT_DECODER
     precision: Precision = "auto"
     threads: int | None = None
     maps: bool = False

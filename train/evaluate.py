@@ -19,9 +19,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
 from model.errors import InputError, run_command
 from model.files import replacing
-from model.heatmap import DECODERS, Decoder
 from tracker.detect import FaceDetector
 from tracker.engines import Engine, create_engine
 from tracker.engines.torch import open_torch_engine
@@ -56,7 +56,9 @@ def main(
     box: Annotated[str, typer.Option(help="Where the crop comes from: gt or detector.")] = "gt",
     engine: Annotated[str, typer.Option(help="torch, openvino or onnxruntime.")] = "torch",
     device: Annotated[str, typer.Option(help="For torch: auto, cpu, cuda.")] = "auto",
-    decoder: Annotated[str, typer.Option(help="dark or quarter (the paper's).")] = "dark",
+    decoder: Annotated[
+        str, typer.Option(help="centroid, dark or quarter (the paper's).")
+    ] = DEFAULT_DECODER,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored crop.")] = False,
     normalizer: Annotated[
         str | None,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from model.decoder import DEFAULT_DECODER, Decoder
 from model.errors import InputError
-from model.heatmap import Decoder
 from model.markup import Markup, get_markup
 from tracker.engines.base import Engine
 from train.convert import to_markup
@@ -42,7 +42,7 @@ def evaluate(
     *,
     normalizer: str | None = None,
     locate: Locator = true_region,
-    decoder: Decoder = "dark",
+    decoder: Decoder = DEFAULT_DECODER,
     flip: bool = False,
     batch: int = 32,
     progress: Callable[[int], object] | None = None,

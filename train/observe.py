@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.confidence import TOLERANCE
-from model.heatmap import decode
+from model.decoder import decode
 from model.markup import Markup, get_markup
 from tracker.engines.base import Engine
 from train.data import Sample

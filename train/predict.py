@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from model.heatmap import Decoder, decode
+from model.decoder import DEFAULT_DECODER, Decoder, decode
 from model.markup import get_markup
 from tracker.crop import Region, crop_image, crop_matrix, from_crop, region_from_box
 from tracker.detect import FaceDetector, region_from_detection
@@ -66,7 +66,7 @@ def predict(
     samples: Sequence[Sample],
     *,
     locate: Locator = true_region,
-    decoder: Decoder = "dark",
+    decoder: Decoder = DEFAULT_DECODER,
     flip: bool = False,
     batch: int = 32,
     progress: Callable[[int], object] | None = None,

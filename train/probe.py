@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.heatmap import decode
+from model.decoder import decode
 from model.markup import Markup, get_markup
 from tracker.crop import from_crop
 from tracker.engines.base import Engine

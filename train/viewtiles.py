@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.heatmap import decode
+from model.decoder import decode
 from train.data import Sample
 from train.dataset import CropDataset
 from train.recipe import Recipe

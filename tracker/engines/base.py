@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.confidence import Calibration
-from model.heatmap import Decoder
+from model.decoder import Decoder
 
 Precision = Literal["auto", "f32", "f16", "bf16", "int8"]
-# What `model.heatmap.decode` gives: points [N, K, 2] in crop pixels, and peaks [N, K].
+# What `model.decoder.decode` gives: points [N, K, 2] in crop pixels, and peaks [N, K].
 Points = tuple[NDArray[np.float64], NDArray[np.float32]]
 
 
@@ -100,7 +100,7 @@ class PointEngine(Engine, Protocol):
 
         Args:
             crops: [N, S, S, 3], RGB, any N >= 0.
-            decoder: as for `model.heatmap.decode`.
+            decoder: as for `model.decoder.decode`.
 
         Returns:
             Waits for the points and peaks and gives them. To be called at most once, and before

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from model.decoder import Decoder
 from model.errors import InputError
-from model.heatmap import Decoder
 from tracker.engines.base import Points, Precision
 from tracker.engines.onnx_file import OUTPUT, read_onnx
 from tracker.tensorrt.choice import choose_flavour

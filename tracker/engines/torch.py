@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from model.decoder import Decoder
 from model.errors import InputError
-from model.heatmap import Decoder
 from model.propnet import PropNet
 from model.weights import Metadata, load_network
 from tracker.engines.base import Maps, ModelInfo, Points, Precision, normalize

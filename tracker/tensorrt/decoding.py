@@ -1,27 +1,35 @@
 """Normalisation before and decoder behind an exported network, as operators of its graph.
 
 With them only bytes go to the GPU (a quarter of the 32-bit planes) and only coordinates need to
-come back. The decoder is `model.heatmap.decode` with the same guards, in 32-bit floats: fp16 would
+come back. The decoder is `model.decoder.decode` with the same guards, in 32-bit floats: fp16 would
 take the sub-pixel step, and even the index of the maximum, which may be beyond its whole numbers.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-from model.heatmap import DARK_DETERMINANT, FLOOR, STRIDE, Decoder
+from model.decoder import (
+    DARK_DETERMINANT,
+    DECODERS,
+    FLOOR,
+    GAIN,
+    REACH,
+    STEPS,
+    WINDOW,
+    Decoder,
+)
+from model.heatmap import STRIDE
 from tracker.engines.onnx_file import INPUT, OUTPUT
+from tracker.tensorrt.operators import Operators
 
 # Up to this (p - c) / (p + c), about p / c = 2, artanh is the better way to log(p / c).
 _NEAR = 1 / 3
 PIXELS, PEAKS = "pixels", "peaks"
-# Decoder -> name of its output. Both are a handful of operations on the same neighbourhoods.
-POINTS: dict[Decoder, str] = {"dark": "points_dark", "quarter": "points_quarter"}
+# Decoder -> name of its output. They are a handful of operations on the same neighbourhoods.
+POINTS: dict[Decoder, str] = {method: f"points_{method}" for method in DECODERS}
 
 
 def with_decoder(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -33,8 +41,8 @@ def with_decoder(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Returns:
         The network with the input "pixels" [N, S, S, 3], uint8, and the outputs "heatmaps",
-        "points_dark" and "points_quarter" [N, K, 2], crop pixels, and "peaks" [N, K], all in 32
-        bits. A map without any number in it gives some point inside the crop.
+        "points_centroid", "points_dark" and "points_quarter" [N, K, 2], crop pixels, and "peaks"
+        [N, K], all in 32 bits. A map without any number in it gives some point inside the crop.
     """
     decoded = onnx.ModelProto()
     decoded.CopyFrom(model)
@@ -44,7 +52,7 @@ def with_decoder(model: onnx.ModelProto) -> onnx.ModelProto:
     batch, _, size, _ = image.type.tensor_type.shape.dim
     count = batch.dim_param or batch.dim_value
     points, side = (heatmaps.type.tensor_type.shape.dim[axis].dim_value for axis in (1, 2))
-    before, after = _Operators("pixels"), _Operators("decoder")
+    before, after = Operators("pixels"), Operators("decoder")
     _normalize(before)
     _decode(after, points, side)
     nodes = [*before.nodes, *graph.node, *after.nodes]
@@ -66,53 +74,7 @@ def with_decoder(model: onnx.ModelProto) -> onnx.ModelProto:
     return decoded
 
 
-class _Operators:
-    """Collects nodes and constants of a part of a graph.
-
-    Attributes:
-        nodes: in order.
-        constants: what they read beside each other's results.
-
-    Args:
-        prefix: of all names; keeps them apart from the network's.
-    """
-
-    def __init__(self, prefix: str) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-        self._prefix = prefix
-
-    def __call__(
-        self, kind: str, *inputs: str | float, output: str | None = None, **attributes: Any
-    ) -> str:
-        """Add an operator; numbers among its inputs become 32-bit constants.
-
-        Returns:
-            Name of its result.
-        """
-        names = [self.constant(np.float32(x)) if not isinstance(x, str) else x for x in inputs]
-        name = f"{self._prefix}.{len(self.nodes)}.{kind}"
-        output = output or name
-        self.nodes.append(helper.make_node(kind, names, [output], name, **attributes))
-        return output
-
-    def split(self, values: str, count: int) -> list[str]:
-        """Add a split of the last axis into single columns; returns their names."""
-        name = f"{self._prefix}.{len(self.nodes)}.Split"
-        outputs = [f"{name}.{i}" for i in range(count)]
-        self.nodes.append(
-            helper.make_node("Split", [values], outputs, name, axis=-1, num_outputs=count)
-        )
-        return outputs
-
-    def constant(self, values: NDArray[np.generic] | np.generic) -> str:
-        """Add a constant; returns its name."""
-        name = f"{self._prefix}.constant.{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(values), name))
-        return name
-
-
-def _normalize(op: _Operators) -> None:
+def _normalize(op: Operators) -> None:
     """`tracker.engines.base.normalize`, from PIXELS to INPUT."""
     # TensorRT takes bytes only as a network's input, and only into a cast.
     values = op("Cast", PIXELS, to=TensorProto.FLOAT)
@@ -120,8 +82,8 @@ def _normalize(op: _Operators) -> None:
     op("Sub", op("Mul", planes, 1 / 127.5), 1, output=INPUT)
 
 
-def _decode(op: _Operators, points: int, side: int) -> None:
-    """`model.heatmap.decode`, from OUTPUT to the points of both decoders and the peaks.
+def _decode(op: Operators, points: int, side: int) -> None:
+    """`model.decoder.decode`, from OUTPUT to the points of every decoder and the peaks.
 
     Tensors are [N, K, something] with one column each unless said otherwise.
     """
@@ -137,29 +99,86 @@ def _decode(op: _Operators, points: int, side: int) -> None:
     # The half keeps a division that rounds down from falling into the row above.
     row = op("Floor", op("Div", op("Add", best, 0.5), side))
     column = op("Sub", best, op("Mul", row, side))
-    inside_row = op("Clip", row, 1, side - 2)
-    inside_column = op("Clip", column, 1, side - 2)
-    centre = op("Add", op("Mul", inside_row, side), inside_column)
-    steps = np.arange(-1, 2, dtype=np.float32)
-    around = op.constant((side * steps[:, None] + steps).reshape(1, 1, 9))
-    index = op("Cast", op("Add", centre, around), to=TensorProto.INT64)
-    patch = op("GatherElements", maps, index, axis=2)  # [N, K, 9]
-    movable = op("Equal", inside_column, column), op("Equal", inside_row, row)
-    for method, offset in (("dark", _dark_offset), ("quarter", _quarter_offset)):
+    offsets: dict[Decoder, tuple[str, str]] = {
+        "centroid": _centroid_offset(op, maps, peak, (column, row), side),
+        **_neighbour_offsets(op, maps, (column, row), side),
+    }
+    for method, name in POINTS.items():
         moved = [
-            op("Add", place, op("Where", free, step, 0))
-            for place, free, step in zip((column, row), movable, offset(op, patch), strict=True)
+            op("Add", place, step)
+            for place, step in zip((column, row), offsets[method], strict=True)
         ]
         point = op("Concat", *moved, axis=-1)
-        op(
-            "Sub",
-            op("Mul", op("Add", point, 0.5), STRIDE),
-            0.5,
-            output=POINTS["dark" if method == "dark" else "quarter"],
-        )
+        op("Sub", op("Mul", op("Add", point, 0.5), STRIDE), 0.5, output=name)
 
 
-def _dark_offset(op: _Operators, patch: str) -> tuple[str, str]:
+def _gathered(op: Operators, maps: str, index: str) -> str:
+    """[N, K, D] responses of [N, K, S * S] maps at the cells of a float [N, K, D] index."""
+    return op("GatherElements", maps, op("Cast", index, to=TensorProto.INT64), axis=2)
+
+
+def _centroid_offset(
+    op: Operators, maps: str, peak: str, place: tuple[str, str], side: int
+) -> tuple[str, str]:
+    """Steps in x and y from the maximum to the windowed centroid, at most `REACH` cells."""
+    around = np.arange(-REACH, REACH + 1, dtype=np.float32)
+    size = len(around)
+    steps, distances = op.constant(around[None, None]), op.constant(np.abs(around)[None, None])
+    last, before_last = op.constant(np.array([-1])), op.constant(np.array([-2]))
+    # Both [N, K, D]: whether a column or row counts, and which cell to read.
+    seen = [op("LessOrEqual", distances, op("Min", p, op("Sub", side - 1, p))) for p in place]
+    x, y = (op("Where", see, op("Add", p, steps), 0) for see, p in zip(seen, place, strict=True))
+    cells = op("Add", op("Mul", op("Unsqueeze", y, last), side), op("Unsqueeze", x, before_last))
+    index = op("Reshape", cells, op.constant(np.array([0, 0, size * size])))
+    positive = op("Greater", peak, 0)
+    patch = op("Div", op("Max", _gathered(op, maps, index), 0), op("Where", positive, peak, 1))
+    flat = op("Mul", patch, patch)
+    mass = op("Reshape", flat, op.constant(np.array([0, 0, size, size])))
+    offset = [op("Mul", p, 0) for p in place]
+    for _ in range(STEPS):
+        windows = []
+        for see, centre in zip(seen, offset, strict=True):
+            apart = op("Sub", steps, centre)
+            exponent = op("Mul", op("Mul", apart, apart), -1 / (2 * WINDOW**2))
+            windows.append(op("Where", see, op("Exp", exponent), 0))
+        across = op("Mul", mass, op("Unsqueeze", windows[0], before_last))
+        weighed = op("Mul", across, op("Unsqueeze", windows[1], last))
+        along = [op("ReduceSum", weighed, axis, keepdims=0) for axis in (before_last, last)]
+        total = op("Where", positive, op("ReduceSum", along[0], last, keepdims=1), 1)
+        moments = [op("ReduceSum", op("Mul", a, steps), last, keepdims=1) for a in along]
+        offset = [
+            op(
+                "Clip",
+                op("Add", o, op("Mul", op("Sub", op("Div", m, total), o), GAIN)),
+                -REACH,
+                REACH,
+            )
+            for o, m in zip(offset, moments, strict=True)
+        ]
+    first, second = (op("Where", positive, o, 0) for o in offset)
+    return first, second
+
+
+def _neighbour_offsets(
+    op: Operators, maps: str, place: tuple[str, str], side: int
+) -> dict[Decoder, tuple[str, str]]:
+    """Steps in x and y of the decoders that read the eight cells around the maximum."""
+    inside = [op("Clip", p, 1, side - 2) for p in place]
+    centre = op("Add", op("Mul", inside[1], side), inside[0])
+    steps = np.arange(-1, 2, dtype=np.float32)
+    around = op.constant((side * steps[:, None] + steps).reshape(1, 1, 9))
+    patch = _gathered(op, maps, op("Add", centre, around))
+    movable = [op("Equal", i, p) for i, p in zip(inside, place, strict=True)]
+    found: dict[Decoder, tuple[str, str]] = {
+        "dark": _dark_offset(op, patch),
+        "quarter": _quarter_offset(op, patch),
+    }
+    for method, (x, y) in found.items():
+        found[method] = op("Where", movable[0], x, 0), op("Where", movable[1], y, 0)
+    return found
+
+
+def _dark_offset(op: Operators, patch: str) -> tuple[str, str]:
     """The Newton step on the logarithm of [N, K, 9] responses.
 
     Logarithms are taken relative to the centre's, and where p is close to c as log(p / c) =
@@ -184,11 +203,11 @@ def _dark_offset(op: _Operators, patch: str) -> tuple[str, str]:
     return _guarded(op, good, op("Div", x, safe)), _guarded(op, good, op("Div", y, safe))
 
 
-def _guarded(op: _Operators, good: str, step: str) -> str:
+def _guarded(op: Operators, good: str, step: str) -> str:
     return op("Where", good, op("Clip", step, -1, 1), 0)
 
 
-def _quarter_offset(op: _Operators, patch: str) -> tuple[str, str]:
+def _quarter_offset(op: Operators, patch: str) -> tuple[str, str]:
     """A quarter step towards the larger neighbour of the centre of [N, K, 9] responses."""
     _, b, _, d, _, f, _, h, _ = op.split(patch, 9)
     return (
