@@ -173,10 +173,23 @@ def test_a_run_starts_from_given_weights(
     assert str(tmp_path) not in notes
 
 
+def test_a_wider_network_starts_where_the_given_one_is(
+    faces: tuple[list[Sample], list[Sample]], whole: Trainer, tmp_path: Path
+) -> None:
+    weights = str(whole.config.out / "last.safetensors")
+    wide = replace(TINY, channels=2 * TINY.channels)
+    run = trainer(faces, config(tmp_path / "run", network=wide, init=weights))
+    narrow = load_network(weights)[0]
+    image = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        expected, found = (n.eval().landmarks(image) for n in (narrow, run.learner.network))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
 def test_weights_of_another_network_are_refused(
     faces: tuple[list[Sample], list[Sample]], whole: Trainer, tmp_path: Path
 ) -> None:
-    other = replace(TINY, channels=32)
+    other = replace(TINY, channels=32, depth=TINY.depth + 1)
     weights = str(whole.config.out / "last.safetensors")
     with pytest.raises(InputError, match="other settings than tiny: start from weights of the"):
         trainer(faces, config(tmp_path / "run", network=other, init=weights))

@@ -16,6 +16,7 @@ from train.ema import WeightAverage
 from train.losses import focal_weights, propnet_loss
 from train.settings import RunConfig
 from train.teacher import Teacher
+from train.widen import can_widen, widen
 
 
 def _start(config: RunConfig) -> PropNet:
@@ -27,12 +28,15 @@ def _start(config: RunConfig) -> PropNet:
     if config.init is None:
         return PropNet(config.network)
     network, metadata = load_network(config.init)
-    if metadata.config != config.network:
-        raise InputError(
-            f"--init {config.init} holds {metadata.name} with other settings than {config.name}: "
-            "start from weights of the same network and markup."
-        )
-    return network.train()
+    if metadata.config == config.network:
+        return network.train()
+    if can_widen(metadata.config, config.network):
+        return widen(network, config.network, config.seed)
+    raise InputError(
+        f"--init {config.init} holds {metadata.name} with other settings than {config.name}: "
+        "start from weights of the same network and markup, or of one that differs only in being "
+        "narrower by a whole factor."
+    )
 
 
 def _planes(crops: Tensor) -> Tensor:

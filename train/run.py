@@ -34,7 +34,10 @@ def train(
     max_minutes: Annotated[float | None, typer.Option(help="Length in minutes.")] = None,
     init: Annotated[
         str | None,
-        typer.Option(help="Weights to start from: a shipped name or a .safetensors file."),
+        typer.Option(
+            help="Weights to start from, of this network or a narrower one: a shipped name or a "
+            ".safetensors file."
+        ),
     ] = None,
     teacher: Annotated[
         list[str] | None,
