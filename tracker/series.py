@@ -9,8 +9,9 @@ from pathlib import Path
 from model.errors import InputError
 from tracker.codec import CODECS, VIDEO_SUFFIXES
 from tracker.inputs import PICTURE_NAMES, output_names
-from tracker.job import Job, Summary, run_job
+from tracker.job import Job, Summary
 from tracker.picture import is_picture
+from tracker.run import run_job
 from tracker.tables import TABLE_SUFFIXES
 from tracker.tracker import Tracker
 

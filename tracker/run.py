@@ -1,0 +1,243 @@
+"""One run of the tracker over one source: read, track, draw, write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from model.errors import InputError
+from tracker.extras import open_extras
+from tracker.interrupt import StopFlag, Stopped, interrupt_flag
+from tracker.job import Job, Summary
+from tracker.live import LiveReader, SourceLostError
+from tracker.offline import follow_twice
+from tracker.painter import Painter
+from tracker.picture import PictureWriter
+from tracker.pipeline import ReadAhead
+from tracker.preview import Preview, check_display
+from tracker.rawvideo import RawReader
+from tracker.results import Face
+from tracker.sinks import Sinks
+from tracker.sources import open_source
+from tracker.tables import Table, open_table
+from tracker.tracker import Tracker
+from tracker.video import VideoReader
+from tracker.videoinfo import SourceFrame, VideoInfo
+from tracker.writer import VideoWriter
+
+# Called with the source's description before the first frame; with the frames done after each, and
+# for live sources the seconds since the last one had arrived.
+OnStart = Callable[[VideoInfo], None]
+OnFrame = Callable[[int, float | None], None]
+# Called with a sentence for the user.
+Say = Callable[[str], object]
+
+
+def run_job(
+    job: Job,
+    on_start: OnStart | None = None,
+    on_frame: OnFrame | None = None,
+    say: Say = lambda text: None,
+    tracker: Tracker | None = None,
+) -> Summary:
+    """Track faces through a source.
+
+    Ctrl-C and SIGTERM end the run after the frame in work, and all outputs are completed: they are
+    whole files that end there. For a camera or another source that is there only once that is the
+    regular end; for a file it is told by `Stopped`. A second signal breaks the run off, and no
+    video or table is left. Crops are whole one by one, and stay. A live source that breaks off
+    counts as ended: the outputs are completed, `Summary.lost` says why.
+
+    Args:
+        job: what to do.
+        on_start: told about the source, for a progress bar.
+        on_frame: told how many frames are done.
+        say: told where the web page is, before the first frame.
+        tracker: to be used (and reset); by default one is made as the job says.
+
+    Raises:
+        InputError: unusable source, weights or output, or a file without any face. No output is
+            left then, finished or not. (A camera's recording is kept even without a face, since it
+            cannot be made again.)
+        Stopped: a signal came while a file was read.
+    """
+    if job.show:
+        check_display()
+    if job.out is not None and job.out == job.save:
+        raise InputError(f"{job.out} cannot be both the video and the table: give two names.")
+    summary, stop = _run(job, on_start, on_frame, say, tracker)
+    if stop is not None:
+        raise Stopped(stop, summary)
+    return summary
+
+
+def _run(
+    job: Job, on_start: OnStart | None, on_frame: OnFrame | None, say: Say, tracker: Tracker | None
+) -> tuple[Summary, StopFlag | None]:
+    """What was done, and the signal that ended it early, if one did.
+
+    Nothing is raised for that here: it would take the outputs away.
+    """
+    with ExitStack() as stack:
+        # Cheap checks first: a mistyped name is reported before the network is loaded.
+        source = stack.enter_context(open_source(job.source, job.source_options))
+        if job.offline_smooth and source.info.once:
+            raise InputError(
+                f"{source.info.name} can be read only once: --offline-smooth needs a file."
+            )
+        writer = _open_writer(job, source.info) if job.out else None
+        if writer is not None:
+            stack.enter_context(writer)
+        if tracker is None:
+            tracker = stack.enter_context(Tracker(job.weights, job.engine, job.options))
+        tracker.reset()
+        once = source.info.once
+        live = source if isinstance(source, LiveReader) else None
+        wake = source.stop if isinstance(source, LiveReader | RawReader) else _nothing
+        stop = stack.enter_context(interrupt_flag(not job.whole, wake))
+        points = tracker.markup.points
+        table = stack.enter_context(_open_table(job, source.info, points)) if job.save else None
+        preview = stack.enter_context(_open_preview(job, source.info, stop)) if job.show else None
+        extras = open_extras(
+            job.extras,
+            stack,
+            tracker.markup,
+            title=str(job.source),
+            say=say,
+            overwrite=job.overwrite,
+        )
+        sinks = stack.enter_context(
+            Sinks(
+                Painter(tracker.markup, job.style, job.compare, extras.derive.camera),
+                job.layers,
+                writer=writer,
+                table=table,
+                preview=preview,
+                page=extras.page,
+                others=extras.sinks,
+                derive=extras.derive,
+            )
+        )
+        # A live source has a thread of its own, which must not run ahead.
+        frames = source if source.info.live else stack.enter_context(ReadAhead(source))
+        # Run before the line above is undone: its thread may be waiting for a pipe.
+        stack.callback(wake)
+        if on_start is not None:
+            on_start(source.info)
+        begin = time.perf_counter()
+        count, hits, ids = 0, 0, set[int]()
+        lost, wanted = None, True
+        try:
+            followed = _follow(job, frames, tracker, stack, on_frame, stop)
+            for (number, timestamp, image), faces in followed:
+                count, hits = number + 1, hits + bool(faces)
+                ids.update(face.id for face in faces)
+                latency = live.latency if live else None
+                wanted = sinks.write(number, timestamp, image, faces, latency)
+                if on_frame is not None:
+                    on_frame(count, live.latency if live else None)
+                if not wanted or stop.is_set() or count == job.max_frames:
+                    sinks.cut_audio()
+                    break
+        except SourceLostError as error:
+            if not count:
+                raise
+            lost = str(error)
+        if not (hits or once or job.faceless or stop.is_set()):
+            raise InputError(
+                f"{job.source}: no face in any of its {count} frames, so nothing was written; "
+                "check that faces are at least 40 pixels high and not upside down."
+            )
+        # Completing the files is part of the work: x264 holds back dozens of frames until then.
+        sinks.close()
+        seconds = time.perf_counter() - begin
+        summary = Summary(
+            count,
+            hits,
+            len(ids),
+            seconds,
+            tracker.engine.description,
+            damaged=source.damaged if isinstance(source, VideoReader) else 0,
+            dropped=live.dropped if live else 0,
+            lost=lost,
+            ended=not wanted,
+            notes=(*_notes(tracker), *(preview.notes if preview else ())),
+        )
+        return summary, stop if stop.is_set() and not once else None
+
+
+def _follow(  # noqa: PLR0917 (what is open in the run)
+    job: Job,
+    frames: Iterable[SourceFrame],
+    tracker: Tracker,
+    stack: ExitStack,
+    on_frame: OnFrame | None,
+    stop: StopFlag,
+) -> Iterator[tuple[SourceFrame, tuple[Face, ...]]]:
+    """Frames with their faces, as they come or, if so wanted, in a second reading of the file."""
+    if not job.offline_smooth:
+        return ((frame, tracker(frame.image, frame.timestamp)) for frame in frames)
+    first = stack.enter_context(open_source(job.source, job.source_options))
+    ahead = stack.enter_context(ReadAhead(first))
+    tell = (lambda count: on_frame(count, None)) if on_frame is not None else (lambda count: None)
+    return follow_twice(_until(stop, ahead), frames, tracker, job.max_frames, tell)
+
+
+def _until(stop: StopFlag, frames: Iterable[SourceFrame]) -> Iterator[SourceFrame]:
+    """The frames of a first reading, from which nothing can be written yet."""
+    for frame in frames:
+        if stop.is_set():
+            raise Stopped(stop, None)
+        yield frame
+
+
+def _notes(tracker: Tracker) -> tuple[str, ...]:
+    if tracker.engine.info.calibration is not None:
+        return ()
+    return ("confidences are no probabilities: these weights are uncalibrated",)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _open_preview(job: Job, info: VideoInfo, stop: StopFlag) -> Preview:
+    name = info.path.stem if info.path else "propnet"
+    return Preview(
+        f"propnet-track: {info.name}",
+        job.layers,
+        Path.cwd() / name,
+        hold=info.still,
+        stopped=stop.is_set,
+    )
+
+
+def _open_writer(job: Job, info: VideoInfo) -> VideoWriter | PictureWriter:
+    assert job.out is not None
+    if job.compare is not None:
+        info = replace(info, width=2 * info.width)
+    if info.still:
+        return PictureWriter(job.out, info, overwrite=job.overwrite)
+    sound = info.path if info.has_audio else None
+    return VideoWriter(
+        job.out,
+        info,
+        audio_from=sound,
+        crf=job.crf,
+        codec=job.codec,
+        overwrite=job.overwrite,
+    )
+
+
+def _open_table(job: Job, info: VideoInfo, points: int) -> Table:
+    assert job.save is not None
+    return open_table(
+        job.save,
+        points,
+        scores=job.extras.scores,
+        overwrite=job.overwrite,
+        source=info.path,
+    )

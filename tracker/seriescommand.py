@@ -1,0 +1,60 @@
+"""What `propnet-track` does with a folder or a pattern."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from model.errors import InputError
+from tracker.interrupt import Stopped
+
+if TYPE_CHECKING:
+    from tracker.job import Job
+
+
+def leave(stopped: Stopped, name: str = "") -> NoReturn:
+    """Say that a signal ended the run, and end as the shell expects."""
+    typer.echo(f"{name}{stopped}", err=True)
+    raise typer.Exit(stopped.exit_code)
+
+
+def track_series(source: str | Path, job: Job) -> None:
+    """Track the files of a folder or pattern, each with outputs of its own."""
+    from tracker.inputs import find_inputs  # noqa: PLC0415
+    from tracker.progress import FileBar  # noqa: PLC0415
+    from tracker.quiet import native_stderr_hidden  # noqa: PLC0415
+    from tracker.series import plan_jobs, run_series  # noqa: PLC0415
+    from tracker.tracker import Tracker  # noqa: PLC0415
+
+    jobs = plan_jobs(job, find_inputs([source]), job.out, job.save)
+    tracked = frames = seen = 0
+    stopped: Stopped | None = None
+    with (
+        native_stderr_hidden(),
+        Tracker(job.weights, job.engine, job.options) as tracker,
+        FileBar(len(jobs)) as bar,
+    ):
+        failed = 0
+        try:
+            for result in run_series(jobs, tracker):
+                if result.summary is None:
+                    failed += 1
+                    bar.say(f"failed: {result.error}")
+                else:
+                    tracked += 1
+                    frames += result.summary.frames
+                    seen += result.summary.frames_with_face > 0
+                bar.advance(result.summary.frames if result.summary else 0)
+        except Stopped as early:
+            stopped = early
+        engine = tracker.engine.description
+    typer.echo(
+        f"{tracked} of {len(jobs)} files tracked, a face in {seen} of them, {frames} frames, with "
+        f"{engine}" + "".join(f"; wrote into {path}" for path in {job.out, job.save} if path)
+    )
+    if stopped:
+        leave(stopped, f"{jobs[tracked + failed].source}: ")
+    if failed:
+        raise InputError(f"{failed} of {len(jobs)} files could not be tracked, see above.")

@@ -1,0 +1,256 @@
+"""`propnet-track VIDEO`: the options of one run, and what it says at its end."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from model.errors import InputError
+from tracker import flags
+from tracker.interrupt import Stopped
+from tracker.seriescommand import leave, track_series
+
+if TYPE_CHECKING:
+    from tracker.engines import Precision
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        version = metadata.version("propnet-tracker")
+    except metadata.PackageNotFoundError:
+        version = "(run from its sources, not installed)"
+    typer.echo(f"propnet-track {version}")
+    raise typer.Exit
+
+
+def _list_sources(wanted: bool) -> None:
+    if not wanted:
+        return
+    from tracker.devices import list_cameras  # noqa: PLC0415
+
+    cameras = list_cameras()
+    for camera in cameras:
+        typer.echo(f"{camera.index}  {camera.name}")
+    if not cameras:
+        typer.echo("no camera is connected")
+    raise typer.Exit
+
+
+def track(
+    video: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="VIDEO",
+            help="Video or picture; a folder or pattern of them; or an address (rtsp://, ...).",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|NAME|-|FILE",
+            help="Camera by number (0 is the first) or name, - for raw frames from standard input, "
+            "or what VIDEO takes.",
+        ),
+    ] = None,
+    list_sources: Annotated[
+        bool,
+        typer.Option(
+            "--list-sources", callback=_list_sources, is_eager=True, help="List the cameras."
+        ),
+    ] = False,
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Size of camera's or raw frames.")
+    ] = None,
+    fps: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Rate of camera's or raw frames.")
+    ] = None,
+    pixel_format: Annotated[
+        str | None,
+        typer.Option(metavar="rgb24|bgr24|gray", help="Of raw frames; rgb24 if not given."),
+    ] = None,
+    reconnect: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0, help="How long to try to get a broken stream back."),
+    ] = 30.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Annotated video (with the sound), picture, or for a folder: folder."),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table to write: .csv (OpenFace's columns), .jsonl or .parquet; for a folder: "
+            "folder for one .csv per file.",
+        ),
+    ] = None,
+    scores: flags.Scores = False,
+    crops: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for an aligned crop of every face and frame."),
+    ] = None,
+    crop_size: Annotated[int, typer.Option(help="Side of the crops, pixels.")] = 256,
+    serve: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="Live picture and points for a web browser."),
+    ] = None,
+    opensee: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="Send OpenSeeFace's UDP packets; usual is 11573."),
+    ] = None,
+    osc: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="Send Open Sound Control messages."),
+    ] = None,
+    fov: Annotated[
+        float | None,
+        typer.Option(help="Camera's field of view for the head pose, degrees; 60 if not given."),
+    ] = None,
+    intrinsics: Annotated[
+        str | None,
+        typer.Option(metavar="FX,FY,CX,CY", help="Or its calibration, pixels."),
+    ] = None,
+    show: Annotated[
+        bool | None,
+        typer.Option(
+            "--show/--no-show", help="Preview window; on for a camera. space, s, d, q are keys."
+        ),
+    ] = None,
+    weights: flags.Weights = "propnet-s",
+    engine: flags.EngineName = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="auto|f32|bf16|int8", help="Arithmetic of the engine.")
+    ] = "auto",
+    max_faces: flags.MaxFaces = 1,
+    smooth: flags.Smooth = "balanced",
+    offline_smooth: Annotated[
+        bool,
+        typer.Option(
+            "--offline-smooth", help="Smooth a file without any lag; it is read twice for that."
+        ),
+    ] = False,
+    draw: flags.Draw = "points,curves",
+    point_size: flags.PointSize = None,
+    line_width: flags.LineWidth = None,
+    color: flags.Color = None,
+    point_color: flags.PointColor = None,
+    compare: flags.Compare = None,
+    codec: flags.VideoCodec = "auto",
+    crf: flags.Crf = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    max_frames: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many frames.")
+    ] = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Follow faces and their landmarks through a video or a camera's picture."""
+    # The libraries behind these take a second to load; --help and --version need none of them.
+    from tracker.draw import parse_layers, wants_maps  # noqa: PLC0415
+    from tracker.extras import parse_extras  # noqa: PLC0415
+    from tracker.inputs import is_series  # noqa: PLC0415
+    from tracker.job import Job  # noqa: PLC0415
+    from tracker.options import TrackerOptions  # noqa: PLC0415
+    from tracker.painter import parse_comparison  # noqa: PLC0415
+    from tracker.preview import has_display  # noqa: PLC0415
+    from tracker.progress import FrameBar  # noqa: PLC0415
+    from tracker.quiet import native_stderr_hidden  # noqa: PLC0415
+    from tracker.run import run_job  # noqa: PLC0415
+    from tracker.sourceoptions import SourceOptions, parse_rate, parse_size  # noqa: PLC0415
+    from tracker.sources import is_live  # noqa: PLC0415
+    from tracker.style import parse_style  # noqa: PLC0415
+
+    given: str | Path = _one_source(video, source)
+    extras = parse_extras(
+        scores=scores,
+        crops=crops,
+        crop_size=crop_size,
+        opensee=opensee,
+        osc_target=osc,
+        serve=serve,
+        intrinsics=intrinsics,
+        fov=fov,
+    )
+    if show is None:
+        # A live source without outputs is there to be watched; without a display that is an error.
+        outputs = bool(out or save or extras.any_output)
+        show = is_live(given) and (not outputs or has_display())
+    if not (out or save or show or extras.any_output):
+        raise InputError(
+            "there is nothing to make: add --out annotated.mp4, --save landmarks.csv, or --show."
+        )
+    if compare is not None and not (out or show):
+        raise InputError("--compare changes a video, picture or window: add --out or --show.")
+    layers = parse_layers(draw)
+    job = Job(
+        given,
+        out=out,
+        save=save,
+        show=show,
+        weights=weights,
+        engine=engine,
+        options=TrackerOptions(
+            max_faces=max_faces,
+            smoothing=smooth,
+            precision=cast("Precision", precision),
+            maps=wants_maps(layers) and bool(out or show or serve),
+        ),
+        offline_smooth=offline_smooth,
+        layers=layers,
+        style=parse_style(point_size, line_width, color, point_color),
+        compare=parse_comparison(compare),
+        codec=codec,
+        crf=crf,
+        overwrite=overwrite,
+        max_frames=max_frames,
+        extras=extras,
+        source_options=SourceOptions(
+            parse_size(size), parse_rate(fps), pixel_format, reconnect=reconnect
+        ),
+    )
+    if is_series(given):
+        track_series(given, job)
+        return
+    with native_stderr_hidden(), FrameBar(max_frames) as bar:
+        stopped: Stopped | None = None
+        try:
+            summary = run_job(job, bar.start, bar.advance, lambda text: typer.echo(text, err=True))
+        except Stopped as early:
+            if early.summary is None:
+                leave(early)
+            stopped, summary = early, early.summary
+    share = 100 * summary.frames_with_face / max(summary.frames, 1)
+    speed = summary.frames / max(summary.seconds, 1e-9)
+    typer.echo(
+        f"{summary.frames} frames, {summary.faces} face{'s' * (summary.faces != 1)}, "
+        f"a face in {share:.1f} % of the frames, {speed:.1f} frames/s with {summary.engine}"
+        + "".join(f"; wrote {path}" for path in (out, save, crops) if path)
+        + "".join(f"; {note}" for note in summary.notes)
+        + (f"; {summary.damaged} damaged packets skipped" if summary.damaged else "")
+        + (f"; {summary.dropped} frames came too fast" if summary.dropped else "")
+    )
+    if stopped:
+        leave(stopped)
+    if summary.lost:
+        raise InputError(f"{summary.lost} What came before is complete.")
+
+
+def _one_source(video: str | None, source: str | None) -> str | Path:
+    if video is not None and source is not None:
+        raise InputError(f"two sources given, {video} and --source {source}: give one of them.")
+    given = video if video is not None else source
+    if not given:
+        raise InputError("no source given: name a video file, or --source 0 for the first camera.")
+    # As an argument a number or a plain name is a file's.
+    return given if video is None or given == "-" or "://" in given else Path(given)
