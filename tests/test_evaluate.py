@@ -35,9 +35,9 @@ from train.data.pts import write_pts
 from train.data.sample import Sample, tight_box
 from train.evaluate import app
 from train.evaluation import evaluate
-from train.metrics import summarize
+from train.metrics import common_offset, summarize
 from train.predict import MIN_OVERLAP, DetectorLocator, overlap
-from train.report import attribute_subsets, by_source
+from train.report import attribute_subsets, by_source, offset_figures, offset_sentence
 
 SIZE = 128
 FACES = 5
@@ -122,6 +122,28 @@ def test_errors_have_the_expected_size(tmp_path: Path, truth: NDArray[np.float64
     pixels = [1.3 * (s.box[2:] - s.box[:2]).max() / SIZE * 3 * np.sqrt(2) for s in samples]
     pupils = np.linalg.norm(truth[:, 96] - truth[:, 97], axis=-1)
     np.testing.assert_allclose(result.errors, pixels / pupils, rtol=0.01)
+
+
+def test_a_common_offset_is_told(tmp_path: Path, truth: NDArray[np.float64]) -> None:
+    samples = make_samples(tmp_path, truth)
+    result = evaluate(Oracle(truth, "wflw98", shift=3.0), samples, decoder="dark")
+    corners = np.linalg.norm(truth[:, 60] - truth[:, 72], axis=-1)
+    apart = (result.points - truth) / corners[:, None, None]
+    np.testing.assert_allclose(result.offset, apart.mean(axis=(0, 1)))
+    left = np.hypot(*np.moveaxis(apart - apart.mean(axis=(0, 1)), -1, 0)).mean()
+    assert result.centred == pytest.approx(left)
+    assert (result.offset > 0.01).all()  # right and down, as the oracle errs
+    assert "% right of and" in offset_sentence(result)
+    assert "% below their labels" in offset_sentence(result)
+    # A face that was not found has no part in it.
+    points = result.points.copy()
+    points[0] = np.nan
+    offset, _ = common_offset(points, truth, WFLW)
+    np.testing.assert_allclose(offset, apart[1:].mean(axis=(0, 1)))
+    offset, centred = common_offset(np.full_like(points, np.nan), truth, WFLW)
+    lost = replace(result, offset=offset, centred=centred)
+    assert offset_sentence(lost) == "no face was found"
+    assert set(offset_figures(lost).values()) == {None}
 
 
 def test_flip_averages_a_shift_away(tmp_path: Path, truth: NDArray[np.float64]) -> None:
@@ -319,6 +341,8 @@ def test_json_plot_and_table(wflw: Path, weights: Path, tmp_path: Path) -> None:
     assert document["subsets"]["pose"]["nme"] == pytest.approx(100 * errors[1::2].mean())
     assert document["sources"]["wflw"]["n"] == FACES
     assert f"{document['nme']:.3f}" in result.output
+    assert document["nme_centred"] < document["nme"]
+    assert f"without that offset the NME is {document['nme_centred']:.3f} %" in result.output
     for name in ("pose", "expression", "illumination", "make-up", "occlusion", "blur"):
         assert name in result.output
     assert plot.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

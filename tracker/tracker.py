@@ -53,7 +53,8 @@ class Tracker(Closing):
 
     Args:
         weights: a shipped name or the path of an .onnx file.
-        engine: "auto", "openvino" or "onnxruntime", or an engine (which is then not closed here).
+        engine: a name for `tracker.engines.create_engine`, or an engine (which is then not closed
+            here).
         options: how to track.
 
     Raises:

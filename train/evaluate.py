@@ -30,7 +30,15 @@ from train.data import DEFAULT_SPLITS, SPLITS, Sample, read_dataset, select_name
 from train.evaluation import Evaluation, evaluate
 from train.metrics import summarize
 from train.predict import DetectorLocator, true_region
-from train.report import attribute_subsets, by_source, summaries, to_json, to_table
+from train.report import (
+    attribute_subsets,
+    by_source,
+    offset_figures,
+    offset_sentence,
+    summaries,
+    to_json,
+    to_table,
+)
 
 ENGINES = ("torch", "openvino", "onnxruntime")
 BOXES = ("gt", "detector")
@@ -124,6 +132,7 @@ def main(
             "markup": result.markup.name,
             "decoder": decoder,
             "flip": flip,
+            **offset_figures(result),
         }
     total = summarize(result.errors)
     subsets = summaries(attribute_subsets(samples, result.errors)) if dataset == "wflw" else {}
@@ -136,6 +145,7 @@ def main(
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     shown = sources if len(sources) > 1 else {}
     console.print(to_table(title, {"all": total, **subsets, **shown}))
+    console.print(offset_sentence(result))
     if json_file is not None:
         with replacing(json_file) as partial:
             document = json.dumps(to_json(settings, total, subsets, sources), indent=2)

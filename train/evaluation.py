@@ -14,7 +14,7 @@ from model.markup import Markup, get_markup
 from tracker.engines.base import Engine
 from train.convert import to_markup
 from train.data.sample import Sample
-from train.metrics import face_errors
+from train.metrics import common_offset, face_errors
 from train.predict import Locator, predict, true_region
 
 
@@ -28,12 +28,17 @@ class Evaluation:
         points: [N, K, 2] predicted landmarks in the dataset's markup, pixels of each picture; NaN
             for faces that were not found.
         errors: [N] normalised mean errors as fractions, infinity for faces not found.
+        offset: [2] mean of predicted - labelled position over the normaliser, see
+            `train.metrics.common_offset`.
+        centred: mean error without that offset.
     """
 
     markup: Markup
     normalizer: str
     points: NDArray[np.float64]
     errors: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    centred: float
 
 
 def evaluate(
@@ -80,11 +85,14 @@ def evaluate(
         progress=progress,
     )
     points = to_markup(predicted, own.name, markup.name)
+    offset, centred = common_offset(points, truth, markup, normalizer)
     return Evaluation(
         markup=markup,
         normalizer=normalizer or markup.default_normalizer,
         points=points,
         errors=face_errors(points, truth, markup, normalizer),
+        offset=offset,
+        centred=centred,
     )
 
 

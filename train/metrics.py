@@ -76,6 +76,36 @@ def face_errors(
     return np.where(missing, np.inf, errors)
 
 
+def common_offset(
+    predicted: NDArray[np.floating],
+    truth: NDArray[np.floating],
+    markup: Markup,
+    normalizer: str | None = None,
+) -> tuple[NDArray[np.float64], float]:
+    """What all points of all faces have in common: a habit of whoever labelled, or of the network.
+
+    A network that learns from mirrored pictures too cannot be off to one side, so an offset in x
+    is the labels'.
+
+    Args:
+        predicted: [N, K, 2], pixels; a face of NaNs was not found.
+        truth: [N, K, 2], pixels.
+        markup: of both.
+        normalizer: name of the distance to divide by; the markup's default if None.
+
+    Returns:
+        Mean of predicted - truth over the normalising distance [2], fractions, x to the right and y
+        down; and the mean error that is left without it. NaN where no face was found.
+    """
+    found = ~np.isnan(predicted).all(axis=(1, 2))
+    if not found.any():
+        return np.full(2, np.nan), np.nan
+    distance = markup.normalizer(truth[found], normalizer)[:, None, None]
+    apart = (predicted[found] - truth[found]) / distance
+    offset = apart.mean(axis=(0, 1))
+    return offset, float(np.linalg.norm(apart - offset, axis=-1).mean())
+
+
 def failure_rate(errors: NDArray[np.floating], threshold: float) -> float:
     """FR@threshold: share of faces (0..1) whose error is over it; `errors` [N] fractions, N > 0."""
     return float(np.mean(errors > threshold))

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from train.data import Sample
 from train.data.sample import ATTRIBUTES
+from train.evaluation import Evaluation
 from train.metrics import Summary, summarize
 
 
@@ -72,6 +73,27 @@ def to_json(
         "subsets": plain(subsets),
         "sources": plain(sources),
     }
+
+
+def offset_figures(result: Evaluation) -> dict[str, float | None]:
+    """What all points have in common, percent, for the JSON; None where no face was found."""
+    names = ("offset_x", "offset_y", "nme_centred")
+    return {
+        name: 100 * float(value) if np.isfinite(value) else None
+        for name, value in zip(names, (*result.offset, result.centred), strict=True)
+    }
+
+
+def offset_sentence(result: Evaluation) -> str:
+    """The same in words."""
+    if not np.isfinite(result.centred):
+        return "no face was found"
+    x, y = 100 * result.offset
+    return (
+        f"all points together lie {abs(x):.2f} % {'right' if x > 0 else 'left'} of and "
+        f"{abs(y):.2f} % {'below' if y > 0 else 'above'} their labels; without that offset the NME "
+        f"is {100 * result.centred:.3f} %"
+    )
 
 
 def to_table(title: str, rows: Mapping[str, Summary | None]) -> Table:
