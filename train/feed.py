@@ -16,6 +16,7 @@ from train.data.sample import Sample
 from train.dataset import CropDataset
 from train.distributed import World
 from train.interrupt import blocked_signals, leave_group
+from train.labels import without_offsets
 from train.pictures import PictureCache
 from train.recipe import Stage
 from train.schedule import epoch_order
@@ -32,7 +33,8 @@ class Feed:
     """
 
     def __init__(self, config: RunConfig, samples: Sequence[Sample], world: World) -> None:
-        self._config, self._samples, self._world = config, samples, world
+        self._config, self._world = config, world
+        self._samples = without_offsets(samples, config.recipe)
         self._markup = get_markup(config.network.markup)
         weights = [config.recipe.source(sample.source).weight for sample in samples]
         self._weights = np.array(weights, dtype=np.float32)

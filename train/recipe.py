@@ -49,14 +49,19 @@ class Source:
         weight: factor on their loss.
         labels: False leaves their landmarks and attributes unread: they are learned from a teacher
             alone. Where labels are worse than the teacher, or there is only a box.
+        offset: how far all its labels lie to the right of and below the points that they name, in
+            the markup's normaliser (`train.evaluate` prints it in percent); it is taken out.
     """
 
     rate: float = 1.0
     weight: float = 1.0
     labels: bool = True
+    offset: tuple[float, ...] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         # The comparisons are false for NaN as well.
+        if len(self.offset) != 2 or not all(abs(share) < 1 for share in self.offset):
+            raise InputError("a source's 'offset' must be two numbers, x and y, between -1 and 1.")
         if not (self.rate >= 0 and self.weight >= 0):
             raise InputError("a source's 'rate' and 'weight' must not be negative.")
 

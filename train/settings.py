@@ -93,7 +93,11 @@ class RunConfig:
             f"{len(samples)} training faces ({faces_digest(samples)[:12]}), seed {self.seed}"
             # The folders are nobody else's business.
             + (f", from {Path(self.init).name}" if self.init else "")
-            + (f", taught by {', '.join(self.teachers)}" if self.teachers else "")
+            + (
+                f", taught by {', '.join(Path(t).name for t in self.teachers)}"
+                if self.teachers
+                else ""
+            )
         )
 
 
