@@ -13,27 +13,22 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.markup import MARKUPS, Markup
-from tracker.assign import likeness, match
 from tracker.closing import Closing
 from tracker.crop import Region
 from tracker.detect import FaceDetector, region_from_detection
 from tracker.engines import Engine, create_engine
-from tracker.identity import OTHER_LOOK, SAME_LOOK, recognise, repeated, rightful
 from tracker.inputs import find_inputs, is_series
 from tracker.look import CutDetector
 from tracker.measure import LandmarkNetwork, Measurement
 from tracker.options import TrackerOptions
 from tracker.pipeline import ReadAhead
 from tracker.results import Face, TrackedFrame
-from tracker.smooth import FaceFilter, parts, smoothing
 from tracker.sourceoptions import NO_OPTIONS, SourceOptions
 from tracker.sources import open_source
 from tracker.stopwatch import Stopwatch
-from tracker.track import Track, plausible
+from tracker.track import plausible
+from tracker.tracks import Tracks
 from tracker.videoinfo import FrameSource, SourceFrame
-
-# Faces out of sight that are remembered at most: a crowd that walks past must not pile up.
-_REMEMBERED = 8
 
 
 class Tracker(Closing):
@@ -85,11 +80,8 @@ class Tracker(Closing):
             engine, self.options.decoder, self.stopwatch, self.options.maps
         )
         self._detector = FaceDetector(self.options.detector, self.options.min_detection)
-        self._smoothing = smoothing(self.options.smoothing)
-        self._parts = parts(self.markup)
         self._is_cut = CutDetector()
-        self._next_id = 0
-        self._tracks: list[Track] = []
+        self._tracks = Tracks(self.markup, self.options, self.stopwatch)
         self._last_time: float | None = None
         self._last_detection: float | None = None
         self._shape: tuple[int, ...] | None = None
@@ -117,20 +109,21 @@ class Tracker(Closing):
             self.reset()
         paused = self._last_time is not None and timestamp - self._last_time > self.options.max_gap
         self._last_time, self._shape = timestamp, image.shape
-        looked = [] if paused else self._within_reach(image, timestamp)
+        looked = [] if paused else self._tracks.within_reach(image, timestamp)
         finish = self._network.start(image, [region for _, region in looked])
         # What is sure to be needed is done while a GPU works.
         with self.stopwatch("cut"):
             if cut := self._is_cut(image):
-                self._tracks, looked = [], []
+                self._tracks.forget()
+                looked = []
         sure = self._is_sure_to_detect(len(looked), timestamp)
         regions = self._search(image) if sure else None
-        newly_lost = self._follow(looked, [] if cut else finish(), timestamp)
+        newly_lost = self._tracks.follow(looked, [] if cut else finish(), timestamp)
         if self._must_detect(timestamp, newly_lost):
             self._last_detection = timestamp
             self._detect(image, timestamp, self._search(image) if regions is None else regions)
-        self._give_up(timestamp)
-        return tuple(track.face() for track in self._tracks if not track.lost)
+        self._tracks.give_up(timestamp)
+        return tuple(track.face() for track in self._tracks.in_sight())
 
     def track(
         self, source: str | Path | int, options: SourceOptions = NO_OPTIONS
@@ -177,7 +170,7 @@ class Tracker(Closing):
 
     def reset(self) -> None:
         """Forget all faces, as for a new video. Ids go on counting."""
-        self._tracks = []
+        self._tracks.forget()
         self._is_cut.reset()
         self._last_time = self._last_detection = self._shape = None
 
@@ -187,57 +180,8 @@ class Tracker(Closing):
         if self._owns_engine:
             self.engine.close()
 
-    def _follow(
-        self, looked: list[tuple[Track, Region]], measured: list[Measurement], timestamp: float
-    ) -> bool:
-        """Go on with every known face where it was looked for; True if one was lost just now."""
-        claims = [
-            (track, measurement)
-            for (track, _), measurement in zip(looked, measured, strict=True)
-            if self._is_convincing(track, measurement)
-        ]
-        rights = rightful(claims)
-        seen = {track.id: m for (track, m), right in zip(claims, rights, strict=True) if right}
-        newly_lost = False
-        for track in self._tracks:
-            if track.id in seen:
-                self._see(track, seen[track.id], timestamp)
-            else:
-                newly_lost |= not track.lost
-                track.miss()
-        return newly_lost
-
-    def _within_reach(
-        self, image: NDArray[np.uint8], timestamp: float
-    ) -> list[tuple[Track, Region]]:
-        """Faces in sight, or out of it for so short that they may still be there, and where."""
-        in_sight = self._in_sight()
-        lost = [
-            track for track in self._lost() if timestamp - track.seen_at <= self.options.max_blind
-        ]
-        # Oldest first, as everywhere: age decides between equals.
-        looked = sorted(
-            [*in_sight, *lost[: self.options.max_faces - len(in_sight)]], key=lambda track: track.id
-        )
-        expected = [(track, track.expect(timestamp)) for track in looked]
-        return [(track, region) for track, region in expected if plausible(region, image)]
-
-    def _is_convincing(self, track: Track, measurement: Measurement) -> bool:
-        """Hysteresis: a face that is followed needs less confidence than a new one.
-
-        Not so where the picture is another one than before: the network has run off the face, or
-        somebody else is there. Such a place must convince like a new face, and for a track out of
-        sight it must look like its face.
-        """
-        alike = float(track.look @ measurement.look)
-        if track.lost:
-            return alike >= SAME_LOOK and measurement.confidence >= self.options.start_confidence
-        held = alike >= OTHER_LOOK
-        needed = self.options.stop_confidence if held else self.options.start_confidence
-        return measurement.confidence >= needed
-
     def _must_detect(self, timestamp: float, newly_lost: bool) -> bool:
-        in_sight = len(self._in_sight())
+        in_sight = len(self._tracks.in_sight())
         if in_sight >= self.options.max_faces:
             return False
         if in_sight == 0 or newly_lost or self._last_detection is None:
@@ -260,25 +204,10 @@ class Tracker(Closing):
     def _detect(self, image: NDArray[np.uint8], timestamp: float, regions: list[Region]) -> None:
         """Find faces that are not followed among detected ones: new, or lost ones again."""
         # With room for one face only, it is the largest that is meant.
-        regions.sort(key=lambda region: -region.size)
-        followed = [track.seen.next_region for track in self._in_sight()]
-        known = {column for _, column in match(likeness(followed, regions))}
-        # Faces in sight need no second look.
-        wanted = [
-            region
-            for i, region in enumerate(regions)
-            if i not in known and plausible(region, image)
-        ]
-        while wanted and (room := self.options.max_faces - len(self._in_sight())) > 0:
+        wanted = self._tracks.unknown(sorted(regions, key=lambda region: -region.size), image)
+        while wanted and (room := self.options.max_faces - len(self._tracks.in_sight())) > 0:
             batch, wanted = wanted[:room], wanted[room:]
-            faces = [m for m in self._confirm(image, batch) if m and not self._is_followed(m)]
-            faces = [m for i, m in enumerate(faces) if i not in repeated(faces)]
-            owners = recognise(self._lost(), faces, timestamp)
-            for i, measurement in enumerate(faces):
-                if i in owners:
-                    self._see(owners[i], measurement, timestamp)
-                else:
-                    self._start(measurement, timestamp)
+            self._tracks.welcome([m for m in self._confirm(image, batch) if m], timestamp)
 
     def _confirm(self, image: NDArray[np.uint8], regions: list[Region]) -> list[Measurement | None]:
         """The faces in detected regions, None where the network sees none.
@@ -298,36 +227,6 @@ class Tracker(Closing):
         second = iter(self._network(image, again))
         refined = [next(second) if convinced else None for convinced in good]
         return [m if m and m.confidence >= options.start_confidence else None for m in refined]
-
-    def _start(self, measurement: Measurement, timestamp: float) -> None:
-        smoother = FaceFilter(self._smoothing, self._parts) if self._smoothing else None
-        track = Track(self._next_id, smoother, measurement, timestamp)
-        self._tracks.append(track)
-        self._next_id += 1
-
-    def _see(self, track: Track, measurement: Measurement, timestamp: float) -> None:
-        with self.stopwatch("smooth"):
-            track.see(measurement, timestamp)
-
-    def _in_sight(self) -> list[Track]:
-        return [track for track in self._tracks if not track.lost]
-
-    def _lost(self) -> list[Track]:
-        """Faces out of sight, the last seen first."""
-        lost = [track for track in self._tracks if track.lost]
-        return sorted(lost, key=lambda track: -track.seen_at)
-
-    def _is_followed(self, measurement: Measurement) -> bool:
-        """Whether a track in sight follows this face already."""
-        known = [track.seen for track in self._in_sight()]
-        # Among those in sight there are no two of one face.
-        return len(known) in repeated([*known, measurement])
-
-    def _give_up(self, timestamp: float) -> None:
-        """Forget faces out of sight for too long, and the oldest of too many."""
-        known = [t for t in self._lost() if timestamp - t.seen_at <= self.options.max_lost]
-        waiting = known[:_REMEMBERED]
-        self._tracks = [t for t in self._tracks if not t.lost or t in waiting]
 
 
 def _ahead(source: FrameSource) -> AbstractContextManager[Iterable[SourceFrame]]:
