@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from train.recipe import Recipe, build, read_settings
+from train.recipe import Recipe
+from train.yamlfile import build, read_settings
 
 SWEEPS = Path(__file__).parent / "sweeps"
 # The run without any change, against which all others are held.
