@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from shipped import SHIPPED
 from small_network import SIZE, exported_small, save_small
 from tiny_onnx import METADATA, tiny_onnx
 
@@ -13,7 +14,6 @@ from export.check import check
 from export.crops import LabelledCrops, labelled_crops
 from model.errors import InputError
 from model.markup import WFLW
-from model.zoo import find_weights
 from tracker.engines import ModelInfo
 from tracker.engines.torch import open_torch_engine
 from tracker.tensorrt.faces import portrait_crops
@@ -247,16 +247,12 @@ def test_labelled_crops_are_those_of_evaluation(data_root: Path) -> None:
     assert labelled.nme(moved) == pytest.approx(5 * np.mean(1 / distances))
 
 
-def test_requirement_2_on_labelled_faces(data_root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", SHIPPED)
+def test_requirement_2_on_labelled_faces(name: str, data_root: Path, tmp_path: Path) -> None:
     """FP16 against FP32 on 200 real crops: mean 0.05 px or less, NME unchanged to 0.01."""
-    try:
-        find_weights("propnet-s", ".safetensors")
-        find_weights("propnet-s", ".onnx")
-    except InputError as error:
-        pytest.skip(f"no trained network: {error}")
     file = tmp_path / "figures.json"
     check(
-        weights="propnet-s",
+        weights=name,
         engines="onnxruntime,openvino-f32",
         data=data_root / "faces",
         json_file=file,

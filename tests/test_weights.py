@@ -11,13 +11,16 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from shipped import SHIPPED
 
 from model import zoo
-from model.config import PropNetConfig
+from model.config import PropNetConfig, get_variant
 from model.errors import InputError
 from model.files import sha256
 from model.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
+from model.zoo import find_weights
+from tracker.engines.onnx_file import read_onnx
 
 CONFIG = PropNetConfig(stacks=2, channels=16, depth=2, markup="cofw29")
 METADATA = Metadata("tiny", CONFIG, 128, "recipe x, dev NME 5.0 %")
@@ -210,3 +213,19 @@ def test_paths(shelf: Path, tmp_path: Path) -> None:
     assert sentence("weights/tiny") == "no weights file weights/tiny: check the path."
     with pytest.raises(InputError, match=r"tiny.safetensors is not a .onnx file"):
         zoo.find_weights(str(shelf / "tiny.safetensors"), ".onnx")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_shipped_files_of_a_network_belong_together(name: str) -> None:
+    network, metadata = load_network(name)
+    assert metadata.name == name
+    assert metadata.config == get_variant(name)
+    assert metadata.calibration is not None
+    assert all(bool(value.isfinite().all()) for value in network.state_dict().values())
+    for file in (name, f"{name}{zoo.INT8}"):
+        info = read_onnx(file).info
+        assert (info.name, info.input_size, info.markup) == (name, metadata.input_size, "wflw98")
+        assert info.calibration == metadata.calibration
+        assert find_weights(file, ".onnx").name == f"{file}.onnx"
+    # Notes are read by everybody and say nothing about the machine.
+    assert "/" not in metadata.notes
