@@ -32,6 +32,7 @@ class AugmentConfig:
         p_jpeg: block artefacts of compressed video.
         p_occlusion: a hand, a microphone, hair: an ellipse of other colours over part of the face.
         p_blink: eyes warped shut, wholly or in part (`train.blink`).
+        p_turn: heads turned further to the side, up or down (`train.turn`).
     """
 
     rotation: float = 30.0
@@ -47,8 +48,9 @@ class AugmentConfig:
     p_noise: float = 0.15
     p_jpeg: float = 0.2
     p_occlusion: float = 0.25
-    # Changes what chance gives to everything after it, so recipes ask for it.
+    # These change what chance gives to everything after them, so recipes ask for them.
     p_blink: float = 0.0
+    p_turn: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -23,6 +23,7 @@ from tracker.crop import region_from_box, to_crop, warp_image
 from train.augment import AugmentConfig, random_look, random_matrix
 from train.blink import random_blink
 from train.data.sample import NO_ATTRIBUTES, Sample
+from train.turn import turned_crop
 
 Item = dict[str, Tensor]
 
@@ -95,14 +96,18 @@ class CropDataset(Dataset[Item]):
         sample = self.samples[index]
         rng = np.random.default_rng(entropy)
         matrix, mirrored = random_matrix(region_from_box(sample.box), self.size, self.augment, rng)
-        clean = warp_image(self._load(sample), matrix, self.size)
         labelled = bool(self.labelled[index])
         points = to_crop(sample.points, matrix)
         if mirrored:
             points = points[self._flip]
+        image, markup = self._load(sample), self.markup.name
         # Drawn for faces without labels too: what comes after must not depend on them.
+        if self.augment.p_turn and rng.random() < self.augment.p_turn and labelled:
+            clean, points = turned_crop(image, matrix, self.size, points, markup=markup, rng=rng)
+        else:
+            clean = warp_image(image, matrix, self.size)
         if self.augment.p_blink and rng.random() < self.augment.p_blink and labelled:
-            clean, points = random_blink(clean, points, self.markup.name, rng)
+            clean, points = random_blink(clean, points, markup, rng)
         crop = random_look(clean, self.augment, rng)
         landmarks, boundaries = self._maps(points) if labelled else self._blank()
         item = {

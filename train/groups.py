@@ -11,7 +11,7 @@ from model.markup import Markup
 from tracker.crop import CROP_SCALE, region_from_landmarks
 from tracker.intrinsics import Intrinsics
 from tracker.measures import eye_openings, mouth_opening
-from tracker.pose import estimate_pose
+from tracker.pose import Pose, estimate_pose
 from train.data import Sample
 
 # Degrees between the groups of yaw.
@@ -81,6 +81,23 @@ def region_errors(
     return {name: errors[:, points].mean(axis=1) for name, points in face_regions(markup).items()}
 
 
+def head_pose(points: NDArray[np.float64], markup: str) -> tuple[Pose, Intrinsics] | None:
+    """Pose of a labelled head before an assumed camera.
+
+    Args:
+        points: [K, 2], pixels.
+        markup: name of their markup.
+
+    Returns:
+        Pose and camera; None if the landmarks look like no head.
+    """
+    region = region_from_landmarks(points)
+    focal = _FOCAL * region.size / CROP_SCALE
+    camera = Intrinsics(focal, focal, region.x, region.y)
+    pose = estimate_pose(points, markup, camera)
+    return (pose, camera) if pose is not None else None
+
+
 def yaw(points: NDArray[np.float64], markup: str) -> float:
     """How far a head is turned to the side, by its landmarks.
 
@@ -91,10 +108,8 @@ def yaw(points: NDArray[np.float64], markup: str) -> float:
     Returns:
         Degrees, 0..90; NaN if the landmarks look like no head.
     """
-    region = region_from_landmarks(points)
-    focal = _FOCAL * region.size / CROP_SCALE
-    pose = estimate_pose(points, markup, Intrinsics(focal, focal, region.x, region.y))
-    return abs(pose.angles[1]) if pose is not None else float("nan")
+    found = head_pose(points, markup)
+    return abs(found[0].angles[1]) if found is not None else float("nan")
 
 
 def yaw_groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
