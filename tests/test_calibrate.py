@@ -22,6 +22,7 @@ from train import calibrate
 from train.confidence import assess, fit_calibration
 from train.cover import cover_mask, place_beside
 from train.data import Sample
+from train.groups import yaw
 from train.observe import Observations, choose, observe
 from train.views import FACES, KINDS, NO_FACES, SHARES, View, make_views
 
@@ -53,8 +54,13 @@ def test_every_kind_is_what_it_says(samples: list[Sample], kind: str) -> None:
     rolls = np.abs(np.rad2deg([WFLW.roll(t) for t in truths]))
     if kind in FACES:
         assert min(inside) > 0.7
-    if kind in ("tracked", "detected", "worn", "covered"):
+    if kind in ("tracked", "detected", "worn", "turned", "covered"):
         assert max(rolls) < 40
+    if kind == "turned":
+        plain = [v.truth for v in views(samples, "tracked") if v.truth is not None]
+        yaws = [np.mean([yaw(face, "wflw98") for face in faces]) for faces in (plain, truths)]
+        assert yaws[1] > yaws[0] + 8
+        assert all(v.normalizer for v in made)
     if kind == "inverted":
         assert min(rolls) > 110
     if kind == "off":
@@ -146,6 +152,13 @@ def test_errors_are_fractions_of_the_eye_distance() -> None:
     assert seen.found.any()
     assert seen.right.shape == seen.peaks.shape == (3, 98)
     assert done == [2, 1]
+
+
+def test_errors_of_turned_heads_are_fractions_of_the_distance_before_the_turn() -> None:
+    points = template() * 30 + SIZE / 2 - 0.5
+    crop = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
+    seen = observe(Shifted([points], 3.0), [View("turned", crop, points, 60.0)])
+    assert seen.errors[0] == pytest.approx(np.full(98, 3 / 60), abs=0.003)
 
 
 def made_up(count: int, seed: int) -> Observations:

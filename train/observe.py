@@ -26,7 +26,8 @@ class Observations:
         kinds: [N], str; see `train.views.KINDS`.
         peaks: [N, K], float32.
         errors: [N, K] distance of every point from its place, as a fraction of the markup's
-            normalising distance; infinity where no face is in sight.
+            normalising distance (a turned head's before the turn); infinity where no face is in
+            sight.
     """
 
     kinds: NDArray[np.str_]
@@ -87,7 +88,8 @@ def _errors(points: NDArray[np.float64], view: View, markup: Markup) -> NDArray[
     if view.truth is None:
         return np.full(markup.points, np.inf)
     distance = np.linalg.norm(points - view.truth, axis=-1)
-    return np.asarray(distance / max(float(markup.normalizer(view.truth)), 1e-9), dtype=np.float64)
+    normalizer = view.normalizer or float(markup.normalizer(view.truth))
+    return np.asarray(distance / max(normalizer, 1e-9), dtype=np.float64)
 
 
 def choose(samples: Sequence[Sample], count: int, seed: int) -> tuple[list[Sample], list[str]]:

@@ -17,14 +17,16 @@ from tracker.crop import Region, crop_image, crop_matrix, region_from_landmarks,
 from train.augment import AugmentConfig, random_look
 from train.cover import cover_mask, place_beside, texture_of
 from train.data.sample import Sample
+from train.turn import turned_crop
 
 # Kind of a view -> its share. About half of all views end up as faces whose landmarks were found.
 SHARES: dict[str, float] = {
-    "tracked": 0.16,
-    "detected": 0.12,
-    "worn": 0.12,
+    "tracked": 0.12,
+    "detected": 0.10,
+    "worn": 0.10,
+    "turned": 0.10,
     "rolled": 0.05,
-    "covered": 0.20,
+    "covered": 0.18,
     "off": 0.08,
     "inverted": 0.05,
     "hidden": 0.07,
@@ -33,7 +35,7 @@ SHARES: dict[str, float] = {
 }
 KINDS = tuple(SHARES)
 # Kinds that hold a face which a tracker is to follow, and kinds without any.
-FACES = ("tracked", "detected", "worn", "rolled")
+FACES = ("tracked", "detected", "worn", "turned", "rolled")
 NO_FACES = ("hidden", "background", "texture")
 # Kinds that need one, or may.
 _TEXTURED = ("covered", "hidden", "background", "texture")
@@ -61,11 +63,13 @@ class View:
         kind: one of `KINDS`.
         crop: [S, S, 3], uint8, RGB.
         truth: [K, 2] landmarks in crop pixels, maybe outside of it; None if no face is in sight.
+        normalizer: distance in crop pixels by which errors are divided; None for that of `truth`.
     """
 
     kind: str
     crop: NDArray[np.uint8]
     truth: NDArray[np.float64] | None
+    normalizer: float | None = None
 
 
 def make_views(
@@ -121,14 +125,21 @@ def _view(
         region = replace(region, angle=region.angle + np.pi + np.deg2rad(rng.uniform(-40, 40)))
     elif kind == "off":
         region = _off(region, rng)
-    crop = crop_image(image, region, size)
-    truth = to_crop(sample.points, crop_matrix(region, size))
+    matrix = crop_matrix(region, size)
+    truth = to_crop(sample.points, matrix)
+    normalizer = None
+    if kind == "turned":
+        # Seen from the side, the eyes' corners lie close together; the head is as large as before.
+        normalizer = float(sample.markup.normalizer(truth))
+        crop, truth = turned_crop(image, matrix, size, truth, markup=sample.markup.name, rng=rng)
+    else:
+        crop = crop_image(image, region, size)
     if kind in ("covered", "hidden"):
         assert texture is not None
         share = float(rng.uniform(*(_COVERED if kind == "covered" else _HIDDEN)))
         crop = np.where(cover_mask(truth, share, size, rng)[..., None], texture, crop)
     crop = random_look(crop, _WORN if kind == "worn" else _USUAL, rng)
-    return View(kind, crop, None if kind == "hidden" else truth)
+    return View(kind, crop, None if kind == "hidden" else truth, normalizer)
 
 
 def _scattered(
