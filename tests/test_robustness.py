@@ -28,6 +28,7 @@ from model.propnet import PropNet
 from model.weights import Metadata, save_network
 from tracker.crop import CROP_SCALE, Region, region_from_box, to_crop
 from tracker.engines.torch import open_torch_engine
+from tracker.face3d import face_model
 from train import robustness, shot
 from train.conditions import (
     CONDITIONS,
@@ -41,10 +42,12 @@ from train.conditions import (
     scaled,
     shifted,
     small,
+    turned,
 )
 from train.data import Sample
 from train.evaluation import evaluate
 from train.groups import face_regions, opening_groups, region_errors, yaw, yaw_groups
+from train.probe import _error as probe_error
 from train.probe import probe
 from train.robustnessreport import report, to_table
 from train.shot import Face, Shot, clean_shot
@@ -79,7 +82,7 @@ def samples(tmp_path: Path, truth: NDArray[np.float64]) -> list[Sample]:
 def coded(samples: list[Sample]) -> Face:
     sample = samples[0]
     texture = np.full((SIZE, SIZE, 3), 255, dtype=np.uint8)
-    return Face(0, sample.load(), region_from_box(sample.box), sample.points, texture)
+    return Face(0, sample.load(), region_from_box(sample.box), sample.points, "wflw98", texture)
 
 
 def picture_face(image: NDArray[np.uint8], side: float = SIDE, number: int = 0) -> Face:
@@ -87,7 +90,7 @@ def picture_face(image: NDArray[np.uint8], side: float = SIDE, number: int = 0) 
     y, x = ((length - 1) / 2 for length in image.shape[:2])
     points = np.random.default_rng(1).uniform(-0.5, 0.5, (98, 2)) * side + [x, y]
     texture = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
-    return Face(number, image, Region(x, y, CROP_SCALE * side), points, texture)
+    return Face(number, image, Region(x, y, CROP_SCALE * side), points, "wflw98", texture)
 
 
 def shown(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -153,6 +156,28 @@ def test_turns_shifts_and_scales_are_those_asked_for(coded: Face) -> None:
         place, size, turn = seen(scaled(coded, factor, SIZE))
         assert size == pytest.approx(factor * pixel, rel=0.01)
         np.testing.assert_allclose(place, start, atol=0.3)
+
+
+def test_turned_heads_are_judged_by_where_their_landmarks_went(tmp_path: Path) -> None:
+    flat = face_model("wflw98").points[:, :2]
+    points = (flat - flat.mean(0)) * SIDE / np.ptp(flat, axis=0).max() + 128
+    (sample,) = make_samples(tmp_path, points[None])
+    texture = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
+    region = region_from_box(sample.box)
+    face = Face(0, sample.load(), region, sample.points, "wflw98", texture)
+    made = turned(face, 20, SIZE)
+    assert made is not None and made.moved is not None
+    assert yaw(made.moved, "wflw98") == pytest.approx(yaw(points, "wflw98") + 20, abs=6)
+    assert np.abs(made.crop.astype(int) - clean_shot(face, SIZE).crop).max() > 5
+    # The picture's red is x: where the nose went there is what was there before.
+    at = np.rint(to_crop(made.moved[54], made.matrix)).astype(int)
+    assert made.crop[at[1], at[0], 0] == pytest.approx(sample.points[54, 0], abs=3)
+    # Right is who finds them, in parts of the eyes' distance before the turn.
+    away = np.linalg.norm(made.moved - sample.points, axis=1) / WFLW.normalizer(sample.points)
+    assert away.mean() > 0.05
+    assert probe_error(made.moved, sample, made.moved) == pytest.approx(0, abs=1e-9)
+    assert probe_error(sample.points, sample, made.moved) == pytest.approx(away.mean())
+    assert turned(face, 80, SIZE) is None
 
 
 def test_steps_of_no_strength_change_nothing(coded: Face) -> None:

@@ -28,6 +28,7 @@ from train.turn import (
     random_turn,
     turn_head,
     turned_crop,
+    walk_around,
 )
 
 SIDE = 192
@@ -87,7 +88,7 @@ def test_a_board_keeps_its_shape_across_and_shrinks_along_the_walk(
     slope: float, angle: float, towards: float
 ) -> None:
     points = head(size=0.5)
-    _, after = turn_head(GRAY, points, flat(slope, towards), Turn(angle, towards))
+    _, after = walk_around(GRAY, points, flat(slope, towards), angle, towards)
     axis = np.array([np.cos(towards), np.sin(towards)])
     across = np.array([-axis[1], axis[0]])
     np.testing.assert_allclose((after - points) @ across, 0, atol=1e-3)
@@ -143,7 +144,7 @@ def test_a_turned_head_is_the_generic_head_turned(yaw: float, roll: float, way: 
     # yaw > 0 is to the left of the picture; only further, so that all it needs is in sight.
     side = 1 if yaw > 0 else -1
     towards = surface.roll + (np.pi if side > 0 else 0)
-    _, after = turn_head(GRAY, points, surface, Turn(np.deg2rad(way), towards))
+    _, after = walk_around(GRAY, points, surface, np.deg2rad(way), towards)
     # The camera's walk is a turn of the head about the axis across it in the picture.
     axis = np.array([np.sin(towards), -np.cos(towards), 0.0]) * np.deg2rad(way)
     true = seen(np.asarray(cv2.Rodrigues(axis)[0]) @ rotation(0, yaw, roll))
@@ -154,13 +155,13 @@ def test_a_turned_head_is_the_generic_head_turned(yaw: float, roll: float, way: 
     assert angles(after)[1] == pytest.approx(angles(true)[1], abs=4)
 
 
-def test_heads_nod_by_the_angle_asked_for() -> None:
+def test_heads_nod_and_turn_by_the_degrees_asked_for() -> None:
     points = head()
-    surface = surface_of(points)
     for side in (1, -1):
-        turn = Turn(np.deg2rad(15), surface.roll + side * np.pi / 2)
-        _, after = turn_head(GRAY, points, surface, turn)
+        _, after = turn_head(GRAY, points, "wflw98", Turn(side * 15, nod=True))
         assert angles(after)[0] - angles(points)[0] == pytest.approx(side * 15, abs=4)
+        _, after = turn_head(GRAY, points, "wflw98", Turn(side * 30))
+        assert angles(after)[1] == pytest.approx(side * 30, abs=6)
 
 
 def test_the_picture_moves_with_the_landmarks() -> None:
@@ -170,7 +171,7 @@ def test_the_picture_moves_with_the_landmarks() -> None:
         picture = np.zeros((SIDE, SIDE, 3), dtype=np.uint8)
         spot = tuple(int(v) for v in np.rint(16 * points[landmark]))
         cv2.circle(picture, spot, 24, (255, 255, 255), -1, cv2.LINE_AA, 4)
-        turned, after = turn_head(picture, points, surface, Turn(0.5, np.pi))
+        turned, after = walk_around(picture, points, surface, 0.5, np.pi)
         light = turned[..., 0].astype(float)
         y, x = np.mgrid[:SIDE, :SIDE]
         # Hidden spots leave no light; these are chosen in sight.
@@ -186,7 +187,7 @@ def test_hidden_landmarks_lie_where_the_face_ends() -> None:
     cv2.fillPoly(face, [np.rint(points[:33]).astype(np.int32)], (255, 255, 255))
     brow = np.rint(np.vstack([points[:1], points[33:38], points[42:47], points[32:33]]))
     cv2.fillPoly(face, [brow.astype(np.int32)], (255, 255, 255))
-    turned, after = turn_head(face, points, surface, Turn(np.deg2rad(40), np.pi))
+    turned, after = walk_around(face, points, surface, np.deg2rad(40), np.pi)
     # To the left of the picture: the far side are the first points of the contour.
     for x, y in after[2:12]:
         row = np.flatnonzero(turned[round(float(y)), :, 0] > 128)
@@ -201,9 +202,9 @@ def test_a_mirrored_head_turns_mirrored(yaw: float, angle: float, towards: float
     points = head(yaw=yaw, roll=7)
     mirrored = (points * [-1, 1] + [SIDE - 1, 0])[WFLW.flip]
     first, second = surface_of(points, 1), surface_of(mirrored, -1)
-    one, a = turn_head(picture, points, first, Turn(angle, towards))
+    one, a = walk_around(picture, points, first, angle, towards)
     flipped = np.ascontiguousarray(picture[:, ::-1])
-    other, b = turn_head(flipped, mirrored, second, Turn(angle, np.pi - towards))
+    other, b = walk_around(flipped, mirrored, second, angle, np.pi - towards)
     off = np.linalg.norm((b * [-1, 1] + [SIDE - 1, 0])[WFLW.flip] - a, axis=1)
     # Where the head ends, a row more or less decides.
     assert np.quantile(off, 0.9) < 0.2
@@ -214,45 +215,60 @@ def test_a_mirrored_head_turns_mirrored(yaw: float, angle: float, towards: float
 
 def test_chance_turns_heads_further_to_both_sides_and_nods_some() -> None:
     rng = np.random.default_rng(1)
-    found = np.array([angles(random_turn(GRAY, head(), "wflw98", rng)[1]) for _ in range(60)])
-    sideways = found[np.abs(found[:, 1]) > 8]
-    assert 35 <= len(sideways) < 60
-    assert 0.25 < (sideways[:, 1] > 0).mean() < 0.75
-    assert np.abs(sideways[:, 1]).max() > 33
-    nods = found[np.abs(found[:, 1]) <= 8]
-    assert nods[:, 0].min() < -3 and nods[:, 0].max() > 3
-    # One that is turned already is turned on; far ones stay.
-    for yaw in (-25.0, 25.0):
-        after = [angles(random_turn(GRAY, head(yaw=yaw), "wflw98", rng)[1])[1] for _ in range(20)]
-        assert min(np.sign(yaw) * np.array(after)) > 20
-        assert np.median(np.abs(after)) > 38
-    far = head(yaw=70)
-    for _ in range(20):
-        _, after_far = random_turn(GRAY, far, "wflw98", rng)
-        assert abs(angles(after_far)[1]) < 78
+    turns = [random_turn(head(), "wflw98", rng) for _ in range(200)]
+    ways = {
+        nod: np.array([t.degrees for t in turns if t and t.nod is nod]) for nod in (True, False)
+    }
+    assert 20 < len(ways[True]) < 60 and len(ways[True]) + len(ways[False]) == 200
+    for nod, low, high in ((True, 5, 20), (False, 10, 45)):
+        size = np.abs(ways[nod])
+        assert low <= size.min() < low + 3 and high - 3 < size.max() <= high
+        assert 0.3 < (ways[nod] > 0).mean() < 0.7
+
+
+@pytest.mark.parametrize("yaw", [-25.0, 25.0, 50.0, -62.0])
+def test_a_head_that_is_turned_is_turned_on_and_not_too_far(yaw: float) -> None:
+    rng = np.random.default_rng(1)
+    points = head(yaw=yaw)
+    now = angles(points)[1]
+    turns = [random_turn(points, "wflw98", rng) for _ in range(60)]
+    found = [t.degrees for t in turns if t and not t.nod]
+    if abs(now) > 65:
+        assert not found
+        return
+    assert (np.sign(found) == np.sign(yaw)).all()
+    assert max(np.abs(np.array(found) + now)) <= 75 + 1e-9
+    assert max(np.abs(np.array(found) + now)) > 66
+
+
+def test_chance_needs_a_head_and_repeats_itself() -> None:
+    assert random_turn(np.full((98, 2), 50.0), "wflw98", np.random.default_rng(0)) is None
+    first, second = (random_turn(head(), "wflw98", np.random.default_rng(7)) for _ in range(2))
+    assert first == second and first is not None
 
 
 def test_the_extent_of_the_points_keeps_its_middle() -> None:
-    rng = np.random.default_rng(2)
-    for _ in range(10):
-        _, after = random_turn(GRAY, head(yaw=15), "wflw98", rng)
-        np.testing.assert_allclose((after.min(0) + after.max(0)) / 2, CENTRE, atol=4)
+    points = head(yaw=15)
+    for degrees in (10, 30, 45):
+        _, after = turn_head(GRAY, points, "wflw98", Turn(degrees))
+        np.testing.assert_allclose((after.min(0) + after.max(0)) / 2, CENTRE, atol=2)
 
 
 def test_points_that_are_no_head_stay() -> None:
     points = np.full((98, 2), 50.0)
-    picture, after = random_turn(GRAY, points, markup="wflw98", rng=np.random.default_rng(0))
+    picture, after = turn_head(GRAY, points, "wflw98", Turn(20))
     assert picture is GRAY and after is points
 
 
 @pytest.mark.parametrize("markup", ["ibug68", "cofw29"])
 def test_other_markups_turn_as_well(markup: str) -> None:
-    rng = np.random.default_rng(3)
     points = face_model(markup).points[:, :2] * 0.9
     points = points - (points.min(0) + points.max(0)) / 2 + CENTRE
-    picture, after = random_turn(GRAY, points, markup, rng)
+    picture, after = turn_head(GRAY, points, markup, Turn(30))
     assert picture is not GRAY and after.shape == points.shape
-    assert np.abs(after - points).max() > 2
+    found = head_pose(after, markup)
+    assert found is not None
+    assert found[0].angles[1] == pytest.approx(30, abs=8)
 
 
 def test_a_turned_crop_shows_what_lay_beside_it() -> None:
@@ -261,16 +277,12 @@ def test_a_turned_crop_shows_what_lay_beside_it() -> None:
     image = noise(400, 2, rng)
     matrix = np.array([[0.7, 0, -76.0], [0, 0.7, -76.0]])
     points = head(size=0.5) - CENTRE + 63.5
-    crop, after = turned_crop(
-        image, matrix, 128, points, markup="wflw98", rng=np.random.default_rng(0)
-    )
+    crop, after = turned_crop(image, matrix, 128, points, markup="wflw98", turn=Turn(-30))
     assert crop.shape == (128, 128, 3)
     assert np.abs(after - points).max() > 3
     rows = np.abs(np.diff(crop[:, :6].astype(int), axis=1)).mean(axis=(0, 2))
     assert rows.min() > 1
-    again, same = turned_crop(
-        image, matrix, 128, points, markup="wflw98", rng=np.random.default_rng(0)
-    )
+    again, same = turned_crop(image, matrix, 128, points, markup="wflw98", turn=Turn(-30))
     np.testing.assert_array_equal(again, crop)
     np.testing.assert_array_equal(same, after)
 

@@ -15,10 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.crop import to_crop
+from tracker.crop import crop_matrix, from_crop, to_crop
 from train.augment import jpeg, motion_kernel
 from train.cover import cover_mask
+from train.groups import head_pose
 from train.shot import Face, Shot, clean_shot, cut, cut_near
+from train.turn import MOST, Turn, turned_crop
 
 # Noise and JPEG belong to the pixels of a camera. Larger faces are first shrunk to this size, that
 # of a face in a usual video; otherwise the noise of a large photograph would average out.
@@ -96,6 +98,20 @@ def rolled(face: Face, degrees: float, size: int) -> Shot:
     return cut(face, replace(face.region, angle=face.region.angle + np.deg2rad(degrees)), size)
 
 
+def turned(face: Face, degrees: float, size: int) -> Shot | None:
+    """The head is turned further to its side (`train.turn`); None where that would be too far."""
+    found = head_pose(face.points, face.markup)
+    if found is None or abs(found[0].angles[1]) + degrees > MOST:
+        return None
+    side = -1 if found[0].angles[1] < 0 else 1
+    matrix = crop_matrix(face.region, size)
+    crop, after = turned_crop(
+        face.image, matrix, size, to_crop(face.points, matrix), markup=face.markup,
+        turn=Turn(side * degrees),
+    )  # fmt: skip
+    return Shot(crop, matrix, from_crop(after, matrix))
+
+
 def shifted(face: Face, percent: float, size: int) -> Shot:
     """The crop is off by part of the face's size, in some direction."""
     angle = face.chance().uniform(0, 2 * np.pi)
@@ -162,6 +178,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "{:g}",
         rolled,
     ),
+    Condition("head turned further, degrees", (0, 15, 30, 45, 60), 0, "{:g}", turned),
     Condition("crop shifted, % of the face", (0, 5, 10, 15, 20, 30), 0, "{:g}", shifted),
     Condition("crop scaled", (0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4), 1, "{:g}", scaled),
     Condition("low light, stops", (0, -2, -4, -6, -8, -10), 0, "{:g}", dark),

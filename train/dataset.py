@@ -23,7 +23,7 @@ from tracker.crop import region_from_box, to_crop, warp_image
 from train.augment import AugmentConfig, random_look, random_matrix
 from train.blink import random_blink
 from train.data.sample import NO_ATTRIBUTES, Sample
-from train.turn import turned_crop
+from train.turn import random_turn, turned_crop
 
 Item = dict[str, Tensor]
 
@@ -102,8 +102,9 @@ class CropDataset(Dataset[Item]):
             points = points[self._flip]
         image, markup = self._load(sample), self.markup.name
         # Drawn for faces without labels too: what comes after must not depend on them.
-        if self.augment.p_turn and rng.random() < self.augment.p_turn and labelled:
-            clean, points = turned_crop(image, matrix, self.size, points, markup=markup, rng=rng)
+        turns = bool(self.augment.p_turn) and rng.random() < self.augment.p_turn and labelled
+        if turns and (turn := random_turn(points, markup, rng)):
+            clean, points = turned_crop(image, matrix, self.size, points, markup=markup, turn=turn)
         else:
             clean = warp_image(image, matrix, self.size)
         if self.augment.p_blink and rng.random() < self.augment.p_blink and labelled:

@@ -103,8 +103,7 @@ def probe(
             found, peaks = decode(engine(np.stack([job.shot.crop for job in part])))
             for job, face, heights in zip(part, found, peaks, strict=True):
                 placed = to_markup(from_crop(face, job.shot.matrix), own.name, markup.name)
-                truth = samples[job.face].points
-                errors[job.step, job.face] = face_errors(placed[None], truth[None], markup)[0]
+                errors[job.step, job.face] = _error(placed, samples[job.face], job.shot.moved)
                 if calibration is not None:
                     confidence[job.step, job.face] = calibration.face_confidence(heights)
                 if job.step == 0:
@@ -128,6 +127,13 @@ def probe(
     )
 
 
+def _error(points: NDArray[np.float64], sample: Sample, moved: NDArray[np.float64] | None) -> float:
+    """Normalised mean error of points [K, 2] in the labels' markup."""
+    # A head that turns is as large as before, though its eyes come to lie close together.
+    shift = 0 if moved is None else moved - sample.points
+    return float(face_errors((points - shift)[None], sample.points[None], sample.markup)[0])
+
+
 def _jobs(
     samples: Sequence[Sample], steps: Sequence[tuple[Condition, float]], size: int
 ) -> Iterator[_Job]:
@@ -137,7 +143,9 @@ def _jobs(
     texture = _texture(samples[second], samples[second].load(), size, second)
     for number, sample in enumerate(samples):
         image = sample.load()
-        face = Face(number, image, true_region(sample, image), sample.points, texture)
+        face = Face(
+            number, image, true_region(sample, image), sample.points, sample.markup.name, texture
+        )
         texture = _texture(sample, image, size, number)
         yield _Job(0, number, clean_shot(face, size))
         for step, (condition, value) in enumerate(steps, start=1):

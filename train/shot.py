@@ -25,6 +25,7 @@ class Face:
         image: the picture, [H, W, 3], uint8, RGB.
         region: the clean crop, pixels of the picture.
         points: [K, 2] true landmarks, pixels of the picture.
+        markup: of the landmarks.
         texture: [S, S, 3], uint8, what may cover the face; S is the side of the crops.
     """
 
@@ -32,6 +33,7 @@ class Face:
     image: NDArray[np.uint8]
     region: Region
     points: NDArray[np.float64]
+    markup: str
     texture: NDArray[np.uint8]
 
     @property
@@ -51,10 +53,12 @@ class Shot:
     Attributes:
         crop: [S, S, 3], uint8, RGB.
         matrix: [2, 3], pixels of the unchanged picture to pixels of the crop.
+        moved: [K, 2] where the landmarks went, pixels of the unchanged picture; None: they stayed.
     """
 
     crop: NDArray[np.uint8]
     matrix: NDArray[np.float64]
+    moved: NDArray[np.float64] | None = None
 
 
 def clean_shot(face: Face, size: int) -> Shot:

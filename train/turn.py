@@ -32,7 +32,7 @@ _TURN = (10.0, 45.0)
 _NOD = (5.0, 20.0)
 _NODS = 0.2
 # No further than this in all, degrees: beyond it the eye that is left is seen from the side.
-_MOST = 75.0
+MOST = 75.0
 # Heads turned further than this, degrees, are turned on, not back: their far side is not there.
 _TURNED = 8.0
 # The fitted contour is a silhouette, which slides over the cheeks towards the camera as the head
@@ -65,16 +65,39 @@ _SLACK = 0.02
 
 @dataclass(frozen=True)
 class Turn:
-    """A walk of the camera around a head.
+    """How a head is turned further.
 
     Attributes:
-        angle: how far, radians, 0 to below pi / 2.
-        towards: direction of the picture in which what is near moves, radians; 0 is to the right,
-            positive turns x towards y.
+        degrees: signed like the pose's yaw, or its pitch.
+        nod: the pitch.
     """
 
-    angle: float
-    towards: float
+    degrees: float
+    nod: bool = False
+
+
+def random_turn(points: NDArray[np.float64], markup: str, rng: np.random.Generator) -> Turn | None:
+    """A turn by chance, mostly to the side, and on if the head is turned already.
+
+    Args:
+        points: [K, 2], pixels.
+        markup: of the points.
+        rng: source of chance.
+
+    Returns:
+        The turn; None if the points look like no head, or one that is turned far already.
+    """
+    nod, share, side = rng.random() < _NODS, rng.random(), 1 if rng.random() < 0.5 else -1
+    found = head_pose(points, markup)
+    if found is None:
+        return None
+    pitch, yaw, _ = found[0].angles
+    now = pitch if nod else yaw
+    low, high = _NOD if nod else _TURN
+    if abs(now) > _TURNED:
+        side = 1 if now > 0 else -1
+    degrees = low + share * (min(high, MOST - side * now) - low)
+    return Turn(side * degrees, nod) if degrees >= low else None
 
 
 def turned_crop(
@@ -84,9 +107,9 @@ def turned_crop(
     points: NDArray[np.float64],
     *,
     markup: str,
-    rng: np.random.Generator,
+    turn: Turn,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """A crop of a head that is turned further than in its picture; see `random_turn`.
+    """A crop of a head that is turned further than in its picture.
 
     Args:
         image: [H, W, 3] the picture.
@@ -94,51 +117,44 @@ def turned_crop(
         size: side of the crop, pixels.
         points: [K, 2], pixels of the crop.
         markup: of the points.
-        rng: source of chance.
+        turn: how.
 
     Returns:
-        [size, size, 3] and its points.
+        [size, size, 3] and its points; see `turn_head`.
     """
     margin = round(_MARGIN * size)
     wide = matrix.copy()
     wide[:, 2] += margin
     picture = warp_image(image, wide, size + 2 * margin)
-    turned, after = random_turn(picture, points + margin, markup, rng)
+    turned, after = turn_head(picture, points + margin, markup, turn)
     inner = slice(margin, margin + size)
     return np.ascontiguousarray(turned[inner, inner]), after - margin
 
 
-def random_turn(
-    picture: NDArray[np.uint8], points: NDArray[np.float64], markup: str, rng: np.random.Generator
+def turn_head(
+    picture: NDArray[np.uint8], points: NDArray[np.float64], markup: str, turn: Turn
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Turn a head by a random angle, mostly to the side, and further if it is turned already.
+    """Turn a head.
 
     Args:
         picture: [S, S, 3] with the head and something around it.
         points: [K, 2], pixels of the picture.
         markup: of the points.
-        rng: source of chance.
+        turn: how.
 
     Returns:
-        Picture and points; the middle of the points' extent stays where it was. The ones given
-        where the points look like no head, or one that is turned far already.
+        Picture and points; the middle of the points' extent along the turn stays where it was. The
+        ones given where the points look like no head.
     """
-    nod, share, side = rng.random() < _NODS, rng.random(), 1 if rng.random() < 0.5 else -1
     found = head_pose(points, markup)
     if found is None:
         return picture, points
-    pitch, yaw, _ = found[0].angles
-    now = pitch if nod else yaw
-    low, high = _NOD if nod else _TURN
-    if abs(now) > _TURNED:
-        side = 1 if now > 0 else -1
-    angle = low + share * (min(high, _MOST - side * now) - low)
-    if angle < low:
-        return picture, points
-    surface = head_surface(points, markup, *found, near=0 if nod else side)
+    side = 1 if turn.degrees > 0 else -1
+    surface = head_surface(points, markup, *found, near=0 if turn.nod else side)
     # A head that looks down moves its nose down; one with yaw > 0, to the left of the picture.
-    towards = surface.roll + (side * np.pi / 2 if nod else (np.pi if side > 0 else 0.0))
-    turned, after = turn_head(picture, points, surface, Turn(np.deg2rad(angle), towards))
+    way = side * np.pi / 2 if turn.nod else (np.pi if side > 0 else 0.0)
+    angle = float(np.deg2rad(abs(turn.degrees)))
+    turned, after = walk_around(picture, points, surface, angle, surface.roll + way)
     return turned, respaced(after, points, get_markup(markup))
 
 
@@ -192,22 +208,28 @@ def head_surface(
     return Surface(places, turned[:, 2], middle, scale * _HALF_HEAD, roll)
 
 
-def turn_head(
-    picture: NDArray[np.uint8], points: NDArray[np.float64], surface: Surface, turn: Turn
+def walk_around(
+    picture: NDArray[np.uint8],
+    points: NDArray[np.float64],
+    surface: Surface,
+    angle: float,
+    towards: float,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The picture and the landmarks after the camera's walk.
+    """The picture and the landmarks after the camera's walk around a surface.
 
     Args:
         picture: [S, S, 3].
         points: [K, 2], pixels of the picture.
         surface: of the head in it.
-        turn: the walk.
+        angle: how far, radians, 0 to below pi / 2.
+        towards: direction of the picture in which what is near moves, radians; 0 is to the right,
+            positive turns x towards y.
 
     Returns:
         New picture and points.
     """
     side = picture.shape[0]
-    cos, sin = np.cos(turn.towards), np.sin(turn.towards)
+    cos, sin = np.cos(towards), np.sin(towards)
     axes = np.array([[cos, sin], [-sin, cos]])
     centre = (side - 1) / 2
     # In these axes everything moves along rows, to the right where it is near.
@@ -215,7 +237,7 @@ def turn_head(
     middle = (surface.middle - centre) @ axes.T + centre
     places = (surface.places - centre) @ axes.T + centre
     depth = _depths(places, surface, side)
-    rows = _moved(depth, float(middle[0]), surface.reach, turn.angle)
+    rows = _moved(depth, float(middle[0]), surface.reach, angle)
     after = local.copy()
     after[:, 0] = _sample(rows, local[None])[0]
     extent = [(np.min(xs) + np.max(xs)) / 2 for xs in (local[:, 0], after[:, 0])]

@@ -17,7 +17,7 @@ from tracker.crop import Region, crop_image, crop_matrix, region_from_landmarks,
 from train.augment import AugmentConfig, random_look
 from train.cover import cover_mask, place_beside, texture_of
 from train.data.sample import Sample
-from train.turn import turned_crop
+from train.turn import random_turn, turned_crop
 
 # Kind of a view -> its share. About half of all views end up as faces whose landmarks were found.
 SHARES: dict[str, float] = {
@@ -128,10 +128,11 @@ def _view(
     matrix = crop_matrix(region, size)
     truth = to_crop(sample.points, matrix)
     normalizer = None
-    if kind == "turned":
+    markup = sample.markup.name
+    if kind == "turned" and (turn := random_turn(truth, markup, rng)):
         # Seen from the side, the eyes' corners lie close together; the head is as large as before.
         normalizer = float(sample.markup.normalizer(truth))
-        crop, truth = turned_crop(image, matrix, size, truth, markup=sample.markup.name, rng=rng)
+        crop, truth = turned_crop(image, matrix, size, truth, markup=markup, turn=turn)
     else:
         crop = crop_image(image, region, size)
     if kind in ("covered", "hidden"):
