@@ -57,9 +57,9 @@ _SKIN = np.array(
 _HALF_HEAD = 85.0
 # What the walk brings into a crop from beside it, in sides of the crop.
 _MARGIN = 0.25
-# The surface is evaluated about every so many pixels, and may miss its points by this share of the
-# head's half width: other people's noses are not the generic one.
-_STEP = 4
+# The surface is evaluated on a grid of so many cells a side (three millimetres), and may miss its
+# points by this share of the head's half width: other people's noses are not the generic one.
+_CELLS = 48
 _SLACK = 0.02
 
 
@@ -257,7 +257,7 @@ def walk_around(
 
 def _depths(places: NDArray[np.float64], surface: Surface, side: int) -> NDArray[np.float64]:
     """Depth [side, side] of a smooth surface through points: the biharmonic spline of space."""
-    cells = np.linspace(0, side - 1, -(-side // _STEP) + 1)
+    cells = np.linspace(0, side - 1, _CELLS + 1)
     grid = np.stack(np.meshgrid(cells, cells), axis=-1).reshape(-1, 2)
     count = len(places)
     system = np.ones((count + 1, count + 1))
@@ -267,7 +267,7 @@ def _depths(places: NDArray[np.float64], surface: Surface, side: int) -> NDArray
     coarse = _distances(grid, places) @ solved[:count] + solved[count]
     # Behind the ears there is only background.
     coarse = np.minimum(coarse, surface.depths.max()).reshape(len(cells), len(cells))
-    y, x = (np.mgrid[:side, :side] * (len(cells) - 1) / (side - 1)).astype(np.float32)
+    y, x = (np.mgrid[:side, :side] * _CELLS / (side - 1)).astype(np.float32)
     return np.asarray(cv2.remap(coarse.astype(np.float32), x, y, cv2.INTER_LINEAR), np.float64)
 
 
