@@ -60,6 +60,8 @@ _MARGIN = 0.25
 # The surface is evaluated on a grid of so many cells a side (three millimetres), and may miss its
 # points by this share of the head's half width: other people's noses are not the generic one.
 _CELLS = 48
+# Neighbours that come from further apart than this, pixels, lie on both sides of an edge.
+_JUMP = 4.0
 _SLACK = 0.02
 
 
@@ -252,7 +254,18 @@ def walk_around(
     out = cv2.remap(
         picture, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return np.asarray(out, dtype=np.uint8), np.asarray((after - centre) @ axes + centre)
+    out = _soften(np.asarray(out, dtype=np.uint8), maps)
+    return out, np.asarray((after - centre) @ axes + centre)
+
+
+def _soften(picture: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Blur the edges that the walk made: cameras see no stairs, and a network would learn them."""
+    jumps = np.zeros(picture.shape[:2], dtype=np.uint8)
+    for axis in (0, 1):
+        far = np.abs(np.diff(maps, axis=axis)).max(axis=-1) > _JUMP
+        jumps[tuple(slice(0, n) for n in far.shape)] |= far
+    edges = cv2.dilate(jumps, np.ones((3, 3), np.uint8)) > 0
+    return np.where(edges[..., None], cv2.GaussianBlur(picture, (3, 3), 0), picture)
 
 
 def _depths(places: NDArray[np.float64], surface: Surface, side: int) -> NDArray[np.float64]:
