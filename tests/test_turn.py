@@ -19,17 +19,9 @@ from model.markup import WFLW
 from tracker.face3d import face_model
 from train.dataset import CropDataset
 from train.groups import head_pose
-from train.turn import (
-    Surface,
-    Turn,
-    _moved,
-    _sources,
-    head_surface,
-    random_turn,
-    turn_head,
-    turned_crop,
-    walk_around,
-)
+from train.headsurface import Surface, head_surface
+from train.turn import Turn, random_turn, turn_head, turned_crop
+from train.walk import _moved, _sources, walk_around
 
 SIDE = 192
 CENTRE = (SIDE - 1) / 2
