@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,8 +7,11 @@ from hypothesis import strategies as st
 from model.errors import InputError
 from model.markup import MARKUPS
 from tracker.blink import Blink, BlinkDetector, BlinkOptions
+from tracker.crop import region_from_landmarks
+from tracker.derive import Deriver
 from tracker.face3d import face_model, ibug_from_wflw
-from tracker.measures import eye_openings, interocular, mouth_opening
+from tracker.measures import eye_openings, interocular, mouth_opening, straight_opening
+from tracker.results import Face
 
 FRONT = face_model("wflw98").points[:, :2]
 
@@ -30,6 +34,78 @@ def test_eyes_are_heights_over_width() -> None:
     assert eye_openings(face, "wflw98") == pytest.approx((0.3, 0.0))
     face[61, 1], face[67, 1] = -9, 9  # one of three pairs of the other at 18
     assert eye_openings(face, "wflw98")[0] == pytest.approx((0.6 + 0.3 + 0.3) / 3)
+
+
+def rotation(pitch: float, yaw: float, roll: float) -> np.ndarray:
+    turns = [
+        cv2.Rodrigues(np.deg2rad(angle) * axis)[0]
+        for angle, axis in zip((pitch, yaw, roll), np.eye(3), strict=True)
+    ]
+    return np.asarray(turns[0] @ turns[1] @ turns[2], dtype=np.float64)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(-20, 20), st.floats(-60, 60), st.floats(-180, 180), st.floats(0.2, 1))
+def test_the_straight_opening_does_not_change_as_the_head_turns(
+    pitch: float, yaw: float, roll: float, closed: float
+) -> None:
+    face = face_model("wflw98").points.copy()
+    for upper, lower in ((61, 67), (62, 66), (63, 65), (69, 75), (70, 74), (71, 73)):
+        middle = (face[upper] + face[lower]) / 2
+        face[[upper, lower]] = middle + closed * (face[[upper, lower]] - middle)
+    matrix = rotation(pitch, yaw, roll)
+    seen = (face @ matrix.T)[:, :2]
+    front = straight_opening(face[:, :2], "wflw98", np.eye(3))
+    assert front == pytest.approx(np.mean(eye_openings(face[:, :2], "wflw98")))
+    # Lids are not quite parallel to the face.
+    assert straight_opening(seen, "wflw98", matrix) == pytest.approx(front, rel=0.12)
+
+
+def test_the_eye_that_is_seen_well_counts() -> None:
+    matrix = rotation(0, 50, 0)
+    seen = (face_model("wflw98").points @ matrix.T)[:, :2]
+    whole = straight_opening(seen, "wflw98", matrix)
+    # yaw > 0 is to the left of the picture: the left eye is on the far side.
+    lost = []
+    for eye in (slice(60, 68), slice(68, 76)):
+        shut = seen.copy()
+        shut[eye, 1] = shut[eye.start, 1]
+        lost.append(1 - straight_opening(shut, "wflw98", matrix) / whole)
+    assert lost[0] < 0.4 and lost[1] > 0.6
+
+
+def glances(blink: bool) -> list[np.ndarray]:
+    """At 30 frames a second: eight seconds to the side, now and then half a second ahead."""
+    faces = []
+    for frame in range(240):
+        phase = frame % 90
+        ahead = np.clip(min(phase - 60, 74 - phase) / 4, 0, 1)
+        points = face_model("wflw98").points.copy()
+        if blink and 130 <= frame < 136:
+            for upper, lower in ((61, 67), (62, 66), (63, 65), (69, 75), (70, 74), (71, 73)):
+                middle = (points[upper] + points[lower]) / 2
+                points[[upper, lower]] = middle + 0.4 * (points[[upper, lower]] - middle)
+        turned = points @ rotation(0, 60 * (1 - float(ahead)), 0).T + [0, 0, 700]
+        faces.append(turned[:, :2] / turned[:, 2:] * 554 + [320, 240])
+    return faces
+
+
+@pytest.mark.parametrize("blink", [False, True])
+def test_looking_ahead_again_is_no_blink(blink: bool) -> None:
+    derive = Deriver("wflw98")
+    image = np.zeros((480, 640, 3), dtype=np.uint8)
+    plain = BlinkDetector()
+    faces = glances(blink)
+    for frame, points in enumerate(faces):
+        face = Face(
+            id=0, landmarks=points.astype(np.float32), raw=points.astype(np.float32),
+            scores=np.ones(98, np.float32), confidence=1.0, region=region_from_landmarks(points),
+        )  # fmt: skip
+        measured = derive(frame, frame / 30, image, [face])
+        plain(frame / 30, float(np.mean(eye_openings(points, "wflw98"))))
+    assert measured.measures[0].blinks == int(blink)
+    # The plain ratio falls by half whenever the head turns back.
+    assert plain.count > int(blink)
 
 
 def test_mouth() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tracker.blink import Blink, BlinkDetector, BlinkOptions
 from tracker.intrinsics import Intrinsics
-from tracker.measures import eye_openings, interocular, mouth_opening
+from tracker.measures import eye_openings, interocular, mouth_opening, straight_opening
 from tracker.pose import Pose, estimate_pose
 from tracker.results import Face
 
@@ -113,9 +113,16 @@ class Deriver:
         eyes = eye_openings(face.raw, self._markup)
         blinks = self._blinks.setdefault(face.id, BlinkDetector(self._options))
         self._seen[face.id] = timestamp
-        blink = blinks(timestamp, (eyes[0] + eyes[1]) / 2)
+        pose = estimate_pose(face.landmarks, self._markup, camera)
+        # Turned by 60 degrees, open eyes have twice the ratio: to look ahead again is no blink.
+        opening = (
+            straight_opening(face.raw, self._markup, pose.matrix)
+            if pose is not None
+            else (eyes[0] + eyes[1]) / 2
+        )
+        blink = blinks(timestamp, opening)
         return Measures(
-            estimate_pose(face.landmarks, self._markup, camera),
+            pose,
             eyes,
             mouth_opening(face.landmarks, self._markup),
             interocular(face.landmarks, self._markup),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.markup import MARKUPS
+from tracker.face3d import face_model
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,36 @@ def eye_openings(landmarks: NDArray[np.floating], markup: str) -> tuple[float, f
     """
     left, right = EYES[markup]
     return _ratio(landmarks, left), _ratio(landmarks, right)
+
+
+def straight_opening(
+    landmarks: NDArray[np.floating], markup: str, rotation: NDArray[np.float64]
+) -> float:
+    """How far the eyes are open, as seen from the front: what does not change as a head turns.
+
+    Each eye's ratio is taken back by what turning the generic 3D face does to it. The eye on the
+    far side is narrow and its ratio uncertain, so the eyes count by the square of how wide they are
+    seen.
+
+    Args:
+        landmarks: [K, 2], pixels.
+        markup: name of their markup.
+        rotation: [3, 3], from the head's axes to the camera's (`tracker.pose.Pose.matrix`).
+
+    Returns:
+        Like the mean of `eye_openings` of a head that faces the camera, >= 0.
+    """
+    face = face_model(markup).points
+    ratios, weights = np.array(eye_openings(landmarks, markup)), np.zeros(2)
+    for number, eye in enumerate(EYES[markup]):
+        across = face[eye.corners[1]] - face[eye.corners[0]]
+        size = float(np.linalg.norm(across[:2]))
+        # Lids move up and down, however far the generic ones are open.
+        up = np.array([0.0, size, 0.0])
+        wide, high = (float(np.linalg.norm((rotation @ way)[:2])) for way in (across, up))
+        ratios[number] *= wide / max(high, 1e-6)
+        weights[number] = (wide / size) ** 2
+    return float(ratios @ weights / max(weights.sum(), 1e-9))
 
 
 def mouth_opening(landmarks: NDArray[np.floating], markup: str) -> float:
