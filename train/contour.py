@@ -1,8 +1,8 @@
 """The contour of a face, as people label it: its points are spread along what they see of it.
 
 So they are no spots of the skin. Measured on the labelled faces, each half of the contour keeps
-equal distances between its points however far a head is turned: on the wild
-faces the far half shrinks from 76 to 65 mm and its points rise, the near half grows from 81 to 95.
+equal distances between its points however far a head is turned: on the wild faces the far half
+shrinks from 76 to 65 mm and its points rise, the near half grows from 81 to 95.
 """
 
 from __future__ import annotations
