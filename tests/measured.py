@@ -15,6 +15,14 @@ from tracker.intrinsics import Intrinsics
 WIDTH, HEIGHT = 640, 480
 
 
+def rotation(pitch: float, yaw: float, roll: float) -> NDArray[np.float64]:
+    """[3, 3] R = Rx(pitch) Ry(yaw) Rz(roll), degrees, as in `tracker.pose`."""
+    turn = np.eye(3)
+    for axis, angle in zip(np.eye(3), np.deg2rad([pitch, yaw, roll]), strict=True):
+        turn = turn @ cv2.Rodrigues(axis * angle)[0]
+    return turn
+
+
 def face(
     number: int = 0,
     angles: tuple[float, float, float] = (0.0, 0.0, 0.0),
@@ -23,11 +31,8 @@ def face(
 ) -> SimpleNamespace:
     """The generic face, turned about x, y and z in turn by degrees, at a place in mm."""
     points = face_model(markup).points.copy()
-    turn = np.eye(3)
-    for axis, angle in zip(np.eye(3), np.deg2rad(angles), strict=True):
-        turn = turn @ cv2.Rodrigues(axis * angle)[0]
     camera = Intrinsics.from_fov(WIDTH, HEIGHT)
-    vector = cv2.Rodrigues(turn)[0]
+    vector = cv2.Rodrigues(rotation(*angles))[0]
     seen = cv2.projectPoints(points, vector, np.array(place, dtype=float), camera.matrix, None)[0]
     seen = seen[:, 0]
     landmarks = seen.astype(np.float32)

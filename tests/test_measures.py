@@ -1,8 +1,8 @@
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measured import rotation
 
 from model.errors import InputError
 from model.markup import MARKUPS
@@ -10,7 +10,7 @@ from tracker.blink import Blink, BlinkDetector, BlinkOptions
 from tracker.crop import region_from_landmarks
 from tracker.derive import Deriver
 from tracker.face3d import face_model, ibug_from_wflw
-from tracker.measures import eye_openings, interocular, mouth_opening, straight_opening
+from tracker.measures import EYES, eye_openings, interocular, mouth_opening, straight_opening
 from tracker.results import Face
 
 FRONT = face_model("wflw98").points[:, :2]
@@ -36,12 +36,13 @@ def test_eyes_are_heights_over_width() -> None:
     assert eye_openings(face, "wflw98")[0] == pytest.approx((0.6 + 0.3 + 0.3) / 3)
 
 
-def rotation(pitch: float, yaw: float, roll: float) -> np.ndarray:
-    turns = [
-        cv2.Rodrigues(np.deg2rad(angle) * axis)[0]
-        for angle, axis in zip((pitch, yaw, roll), np.eye(3), strict=True)
-    ]
-    return np.asarray(turns[0] @ turns[1] @ turns[2], dtype=np.float64)
+def with_lids(share: float) -> np.ndarray:
+    """[98, 3] the generic face, its eyes open to a share of what they are."""
+    face = face_model("wflw98").points.copy()
+    for pair in (pair for eye in EYES["wflw98"] for pair in eye.pairs):
+        middle = face[list(pair)].mean(axis=0)
+        face[list(pair)] = middle + share * (face[list(pair)] - middle)
+    return face
 
 
 @settings(max_examples=50, deadline=None)
@@ -49,10 +50,7 @@ def rotation(pitch: float, yaw: float, roll: float) -> np.ndarray:
 def test_the_straight_opening_does_not_change_as_the_head_turns(
     pitch: float, yaw: float, roll: float, closed: float
 ) -> None:
-    face = face_model("wflw98").points.copy()
-    for upper, lower in ((61, 67), (62, 66), (63, 65), (69, 75), (70, 74), (71, 73)):
-        middle = (face[upper] + face[lower]) / 2
-        face[[upper, lower]] = middle + closed * (face[[upper, lower]] - middle)
+    face = with_lids(closed)
     matrix = rotation(pitch, yaw, roll)
     seen = (face @ matrix.T)[:, :2]
     front = straight_opening(face[:, :2], "wflw98", np.eye(3))
@@ -80,11 +78,7 @@ def glances(blink: bool) -> list[np.ndarray]:
     for frame in range(240):
         phase = frame % 90
         ahead = np.clip(min(phase - 60, 74 - phase) / 4, 0, 1)
-        points = face_model("wflw98").points.copy()
-        if blink and 130 <= frame < 136:
-            for upper, lower in ((61, 67), (62, 66), (63, 65), (69, 75), (70, 74), (71, 73)):
-                middle = (points[upper] + points[lower]) / 2
-                points[[upper, lower]] = middle + 0.4 * (points[[upper, lower]] - middle)
+        points = with_lids(0.4 if blink and 130 <= frame < 136 else 1.0)
         turned = points @ rotation(0, 60 * (1 - float(ahead)), 0).T + [0, 0, 700]
         faces.append(turned[:, :2] / turned[:, 2:] * 554 + [320, 240])
     return faces

@@ -12,6 +12,7 @@ import torch
 from faces import STILL, read_faces, write_faces
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measured import rotation
 from numpy.typing import NDArray
 
 from model.decoder import decode
@@ -26,15 +27,6 @@ from train.walk import _moved, _sources, walk_around
 SIDE = 192
 CENTRE = (SIDE - 1) / 2
 GRAY = np.full((SIDE, SIDE, 3), 128, dtype=np.uint8)
-
-
-def rotation(pitch: float, yaw: float, roll: float) -> NDArray[np.float64]:
-    """R = Rx(pitch) Ry(yaw) Rz(roll), degrees, as in `tracker.pose`."""
-    x, y, z = (
-        np.asarray(cv2.Rodrigues(np.deg2rad(np.array(axis)))[0], dtype=np.float64)
-        for axis in ([pitch, 0.0, 0.0], [0.0, yaw, 0.0], [0.0, 0.0, roll])
-    )
-    return x @ y @ z
 
 
 def seen(turned: NDArray[np.float64], size: float = 0.9) -> NDArray[np.float64]:

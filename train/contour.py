@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.markup import Markup
+from train.groups import face_regions
 
 
 def respaced(
@@ -41,7 +42,8 @@ def respaced(
 
 def contour(markup: Markup) -> NDArray[np.intp] | None:
     """Indices of the contour from one ear over the chin to the other; None if it has no line."""
-    return np.array(markup.curves[0]) if markup.name != "cofw29" else None
+    jaw = face_regions(markup)["jaw"]
+    return jaw if len(jaw) > 1 else None
 
 
 def _lengths(line: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,6 @@ from tracker.face3d import face_model
 from tracker.intrinsics import Intrinsics
 from tracker.pose import Pose
 from train.contour import contour
-from train.groups import face_regions
 
 # The fitted contour is a silhouette, which slides over the cheeks towards the camera as the head
 # turns; on average heads the skin there lies 56 mm behind the eyes, not 41.
@@ -69,13 +68,14 @@ def head_surface(
             -1: the left one, 0: none.
     """
     face = face_model(markup).points.copy()
-    jaw = face_regions(get_markup(markup))["jaw"]
-    # A chin that stands out stays where it is.
-    face[jaw, 2] *= np.where(face[jaw, 2] > 0, _CONTOUR_DEPTH, 1.0)
-    if near and (curve := contour(get_markup(markup))) is not None:
-        half = curve[len(curve) // 2 :] if near > 0 else curve[: len(curve) // 2 + 1][::-1]
-        inner = np.linspace(0, 1, len(half))
-        face[half, 2] = face[half[0], 2] + np.interp(inner, *_NEAR_DEPTH)
+    if (curve := contour(get_markup(markup))) is not None:
+        # A chin that stands out stays where it is.
+        face[curve, 2] *= np.where(face[curve, 2] > 0, _CONTOUR_DEPTH, 1.0)
+        if near:
+            chin = len(curve) // 2
+            half = curve[chin:] if near > 0 else curve[chin::-1]
+            inner = np.linspace(0, 1, len(half))
+            face[half, 2] = face[half[0], 2] + np.interp(inner, *_NEAR_DEPTH)
     skin = np.vstack([_SKIN, _SKIN[_SKIN[:, 0] > 0] * [-1, 1, 1]])
     scale = camera.fx / pose.translation[2]
     middle = scale * pose.translation[:2] + [camera.cx, camera.cy]

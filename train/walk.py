@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.crop import Region, crop_matrix, from_crop, to_crop
 from train.headsurface import Surface
 
 # The surface is evaluated on a grid of so many cells a side (three millimetres), and may miss its
@@ -42,13 +43,11 @@ def walk_around(
         New picture and points.
     """
     side = picture.shape[0]
-    cos, sin = np.cos(towards), np.sin(towards)
-    axes = np.array([[cos, sin], [-sin, cos]])
     centre = (side - 1) / 2
     # In these axes everything moves along rows, to the right where it is near.
-    local = (points - centre) @ axes.T + centre
-    middle = (surface.middle - centre) @ axes.T + centre
-    places = (surface.places - centre) @ axes.T + centre
+    matrix = crop_matrix(Region(centre, centre, side, towards), side)
+    local, places = to_crop(points, matrix), to_crop(surface.places, matrix)
+    middle = to_crop(surface.middle, matrix)
     depth = _depths(places, surface, side)
     rows = _moved(depth, float(middle[0]), surface.reach, angle)
     after = local.copy()
@@ -59,14 +58,14 @@ def walk_around(
     sources = _sources(rows)
 
     y, x = np.mgrid[:side, :side].astype(np.float64)
-    seen = (np.stack([x, y], axis=-1) - centre) @ axes.T + centre
+    seen = to_crop(np.stack([x, y], axis=-1), matrix)
     seen[..., 0] = _sample(sources, seen)
-    maps = ((seen - centre) @ axes + centre).astype(np.float32)
+    maps = from_crop(seen, matrix).astype(np.float32)
     out = cv2.remap(
         picture, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     out = _soften(np.asarray(out, dtype=np.uint8), maps)
-    return out, np.asarray((after - centre) @ axes + centre)
+    return out, from_crop(after, matrix)
 
 
 def _soften(picture: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -91,8 +90,8 @@ def _depths(places: NDArray[np.float64], surface: Surface, side: int) -> NDArray
     coarse = _distances(grid, places) @ solved[:count] + solved[count]
     # Behind the ears there is only background.
     coarse = np.minimum(coarse, surface.depths.max()).reshape(len(cells), len(cells))
-    y, x = (np.mgrid[:side, :side] * _CELLS / (side - 1)).astype(np.float32)
-    return np.asarray(cv2.remap(coarse.astype(np.float32), x, y, cv2.INTER_LINEAR), np.float64)
+    y, x = np.mgrid[:side, :side] * _CELLS / (side - 1)
+    return _sample(coarse, np.stack([x, y], axis=-1))
 
 
 def _distances(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
