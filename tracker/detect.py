@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import atan2, cos, sin
-from pathlib import Path
 from typing import Any, Literal, get_args
 from weakref import finalize
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from tracker.assets import ASSETS
 from tracker.crop import Region
 from tracker.quiet import native_stderr_hidden
 
@@ -23,7 +23,6 @@ DetectorModel = Literal["short", "full"]
 DetectorChoice = Literal["auto", "short", "full"]
 DETECTORS: tuple[DetectorChoice, ...] = get_args(DetectorChoice)
 
-_ASSETS = Path(__file__).parent / "assets"
 _FILES: dict[DetectorModel, str] = {
     "short": "face_detection_short_range.tflite",
     "full": "face_detection_full_range_sparse.tflite",
@@ -167,7 +166,7 @@ class _Network:
         self.model: DetectorModel = model
         self._mp = mp
         # As bytes: MediaPipe's own file reading depends on the platform's path encoding.
-        network = BaseOptions(model_asset_buffer=(_ASSETS / _FILES[model]).read_bytes())
+        network = BaseOptions(model_asset_buffer=(ASSETS / _FILES[model]).read_bytes())
         detector = vision.FaceDetector.create_from_options(
             vision.FaceDetectorOptions(
                 base_options=network,

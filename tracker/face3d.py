@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.markup import WFLW, WFLW_TO_IBUG
+from tracker.assets import ASSETS
 
-FACE_FILE = Path(__file__).parent / "assets" / "face3d.csv"
+FACE_FILE = ASSETS / "face3d.csv"
 
 
 def _weights() -> NDArray[np.float64]:

@@ -16,10 +16,11 @@ import typer
 from numpy.typing import NDArray
 
 from model.errors import InputError, run_command
+from tracker.assets import ASSETS
 from tracker.videoinfo import VideoInfo
 from tracker.writer import VideoWriter
 
-PORTRAIT = Path(__file__).parent / "assets" / "portrait.jpg"  # see assets/README.md
+PORTRAIT = ASSETS / "portrait.jpg"  # see assets/README.md
 SIZE = (640, 480)  # width, height of the clip, pixels
 RATE = Fraction(30)  # frames per second
 FRAMES = 120  # four seconds, one round of the motion: the clip loops without a jump

@@ -24,7 +24,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from socketserver import TCPServer
 from typing import Any
 
@@ -33,12 +32,13 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.address import Address, is_loopback, resolve
+from tracker.assets import ASSETS
 from tracker.closing import Closing
 from tracker.derive import MeasuredFrame
 from tracker.schema import frame_object
 from tracker.slot import Slot
 
-_PAGE = Path(__file__).parent / "assets" / "page.html"
+_PAGE = ASSETS / "page.html"
 _BOUNDARY = b"frame"
 _VIEWERS = 16  # streams and event sources at once; each is a thread
 _STALLED_SECONDS = 20.0  # a viewer that takes nothing for so long is gone
