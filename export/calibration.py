@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.crops import LabelledCrops
+from export.labelled_crops import LabelledCrops
 from model.errors import InputError
 from tracker.crop import Region, crop_image, crop_matrix, region_from_box, to_crop
 from train.data import Sample, read_dataset

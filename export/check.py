@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from export.agreement import Agreement, compare, device_landmarks_of, landmarks_of
-from export.candidates import CANDIDATES, Network, chosen, int8_network, opened
-from export.crops import LabelledCrops, labelled_crops
-from export.graph import build_graph
+from export.compared_engines import CANDIDATES, Network, chosen, int8_network, opened
+from export.labelled_crops import LabelledCrops, labelled_crops
+from export.onnx_graph import build_graph
 from model.errors import InputError, run_command
 from model.files import replacing
 from model.weights import load_network

@@ -25,7 +25,7 @@ def to_floats(model: onnx.ModelProto) -> onnx.ModelProto:
     Exported files store weights in fp16 behind Cast nodes, which a quantiser takes for activations.
 
     Args:
-        model: as `export.graph.build_graph` makes it.
+        model: as `export.onnx_graph.build_graph` makes it.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)

@@ -17,11 +17,11 @@ from rich.console import Console
 
 from export.agreement import Agreement, compare
 from export.calibration import training_crops
-from export.candidates import INT8_NME_TOLERANCE
-from export.crops import LabelledCrops, labelled_crops
+from export.compared_engines import INT8_NME_TOLERANCE
 from export.equalize import equalize
-from export.graph import build_graph
+from export.labelled_crops import LabelledCrops, labelled_crops
 from export.mixed import Mixed, choose_parts, run_graph
+from export.onnx_graph import build_graph
 from export.qdq import dense_layers, to_floats
 from export.quantizer import quantize_layers, require_nncf
 from model.errors import InputError, run_command

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from export.agreement import Agreement, compare, landmarks_of
-from export.crops import labelled_crops
-from export.engine import EngineRequest, export_engine
-from export.graph import build_graph
+from export.labelled_crops import labelled_crops
+from export.onnx_graph import build_graph
+from export.tensorrt_engine import EngineRequest, export_engine
 from model.errors import InputError, run_command
 from model.files import replacing
 from model.propnet import PropNet

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from export.candidates import CANDIDATES, Network, chosen, int8_network, opened
-from export.untrained import make_untrained
+from export.compared_engines import CANDIDATES, Network, chosen, int8_network, opened
+from export.untrained_network import make_untrained
 from model.config import VARIANTS
 from model.decoder import DEFAULT_DECODER, decode
 from model.errors import InputError, run_command

@@ -9,9 +9,9 @@ from small_network import SIZE, exported_small, save_small
 from tiny_onnx import METADATA, tiny_onnx
 
 import export.check as check_module
-from export.candidates import CANDIDATES, Candidate, Network, chosen, opened
 from export.check import check
-from export.crops import LabelledCrops, labelled_crops
+from export.compared_engines import CANDIDATES, Candidate, Network, chosen, opened
+from export.labelled_crops import LabelledCrops, labelled_crops
 from model.errors import InputError
 from model.markup import WFLW
 from tracker.engines import ModelInfo

@@ -14,10 +14,10 @@ import torch
 from onnx import numpy_helper
 from small_network import CONFIG, SIZE, exported_small
 
-import export.engine as engine_module
 import export.run as run_module
+import export.tensorrt_engine as engine_module
 from export.agreement import Agreement, compare, landmarks_of
-from export.graph import _store_half
+from export.onnx_graph import _store_half
 from export.run import export
 from model.config import PropNetConfig
 from model.errors import InputError

@@ -11,7 +11,7 @@ from scene import SceneDetector, SceneEngine, paint, pose
 from small_network import CONFIG, SIZE, exported_small
 from tiny_onnx import tiny_onnx
 
-from export.graph import build_graph
+from export.onnx_graph import build_graph
 from model.config import PropNetConfig
 from model.errors import InputError
 from model.propnet import PropNet

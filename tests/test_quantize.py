@@ -13,10 +13,10 @@ from tiny_onnx import METADATA, tiny_onnx
 import export.quantize as quantize_module
 from export.agreement import landmarks_of
 from export.calibration import training_crops
-from export.candidates import Network, int8_network, opened
 from export.check import check
-from export.crops import LabelledCrops, labelled_crops
+from export.compared_engines import Network, int8_network, opened
 from export.equalize import equalize
+from export.labelled_crops import LabelledCrops, labelled_crops
 from export.mixed import parts_of
 from export.qdq import dense_layers, multiplications, restore, to_floats
 from export.quantize import quantize

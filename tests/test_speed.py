@@ -8,7 +8,7 @@ import pytest
 from small_network import CONFIG, SIZE, exported_small
 
 import export.speed as speed_module
-from export.candidates import CANDIDATES, Candidate, Network
+from export.compared_engines import CANDIDATES, Candidate, Network
 from export.limit import torch_limit
 from export.speed import speed
 from model.config import VARIANTS
@@ -155,7 +155,7 @@ def test_networks_that_nobody_trained(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_engines_are_opened_with_or_without_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
-    import export.candidates as candidates_module
+    import export.compared_engines as candidates_module
 
     asked: list[tuple[str, bool]] = []
 

@@ -15,7 +15,7 @@ import torch
 from small_network import exported_small
 from tiny_onnx import tiny_onnx
 
-from export.graph import build_graph
+from export.onnx_graph import build_graph
 from model.complexity import network_complexity
 from model.config import VARIANTS
 from model.errors import InputError

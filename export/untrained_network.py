@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import torch
 
-from export.graph import build_graph
+from export.onnx_graph import build_graph
 from model.config import VARIANTS
 from model.errors import InputError
 from model.propnet import PropNet
