@@ -16,14 +16,14 @@ import typer
 from rich.console import Console
 
 from export.agreement import Agreement, compare
-from export.calibration import training_crops
 from export.compared_engines import INT8_NME_TOLERANCE
-from export.equalize import equalize
+from export.int8.calibration_crops import training_crops
+from export.int8.channel_ranges import equalize
+from export.int8.float_layers import Mixed, choose_parts, run_graph
+from export.int8.qdq_graph import dense_layers, to_floats
+from export.int8.quantizer import quantize_layers, require_nncf
 from export.labelled_crops import LabelledCrops, labelled_crops
-from export.mixed import Mixed, choose_parts, run_graph
 from export.onnx_graph import build_graph
-from export.qdq import dense_layers, to_floats
-from export.quantizer import quantize_layers, require_nncf
 from model.errors import InputError, run_command
 from model.files import replacing
 from model.markup import WFLW

@@ -12,13 +12,13 @@ from tiny_onnx import METADATA, tiny_onnx
 
 import export.quantize as quantize_module
 from export.agreement import landmarks_of
-from export.calibration import training_crops
 from export.check import check
 from export.compared_engines import Network, int8_network, opened
-from export.equalize import equalize
+from export.int8.calibration_crops import training_crops
+from export.int8.channel_ranges import equalize
+from export.int8.float_layers import parts_of
+from export.int8.qdq_graph import dense_layers, multiplications, restore, to_floats
 from export.labelled_crops import LabelledCrops, labelled_crops
-from export.mixed import parts_of
-from export.qdq import dense_layers, multiplications, restore, to_floats
 from export.quantize import quantize
 from model import zoo
 from model.errors import InputError
@@ -311,7 +311,7 @@ def test_requests_that_cannot_be_met(
     other = tiny_onnx(tmp_path / "t.onnx", points=68, metadata=METADATA | {"markup": "ibug68"})
     fails("the network marks ibug68", onnx_file=other)
     other.unlink()
-    monkeypatch.setattr("export.quantizer.find_spec", lambda name: None)
+    monkeypatch.setattr("export.int8.quantizer.find_spec", lambda name: None)
     fails(r"needs nncf: pip install 'propnet-tracker\[int8\]'", onnx_file=file)
     assert list(tmp_path.iterdir()) == []
 

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.qdq import remove_unused
+from export.int8.qdq_graph import remove_unused
 from model.errors import InputError
 from tracker.engines.base import normalize
 from tracker.engines.onnx_file import INPUT, PRECISION, PREFIX
@@ -38,7 +38,7 @@ def quantize_layers(
     several times the NME, because every block rounds the same features again.
 
     Args:
-        floats: a graph of `export.qdq.to_floats`.
+        floats: a graph of `export.int8.qdq_graph.to_floats`.
         layers: names of convolutions.
         crops: [N, S, S, 3], for the ranges of the activations.
 

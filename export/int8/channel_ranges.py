@@ -20,7 +20,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from export.qdq import remove_unused
+from export.int8.qdq_graph import remove_unused
 from tracker.engines.base import normalize
 from tracker.engines.onnx_file import INPUT
 
@@ -42,7 +42,7 @@ def equalize(model: onnx.ModelProto, crops: NDArray[np.uint8]) -> onnx.ModelProt
     """A copy with equal channels wherever a ReLU's output is read by one convolution.
 
     Args:
-        model: a float graph of `export.qdq.to_floats`.
+        model: a float graph of `export.int8.qdq_graph.to_floats`.
         crops: [N, S, S, 3]: the ranges of the activations are measured on them.
 
     Returns:
