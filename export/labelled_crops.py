@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import crop_image, crop_matrix, region_from_box, to_crop
 from model.markup import WFLW
-from tracker.crop import crop_image, crop_matrix, region_from_box, to_crop
 from train.data import read_dataset
 
 # Faces that are enough to meet hard ones.

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import Region, region_from_landmarks
 from model.heatmap import crop_to_heatmap, encode_landmarks
-from tracker.crop import Region, region_from_landmarks
 from tracker.engines import ModelInfo
 
 SIZE = 256

@@ -8,9 +8,9 @@ from onnx import TensorProto, helper
 from scene import TEMPLATE
 from tiny_onnx import METADATA
 
+from model.crop import CROP_SCALE
 from model.heatmap import crop_to_heatmap, encode_boundaries, encode_landmarks
 from model.markup import WFLW
-from tracker.crop import CROP_SCALE
 
 SIZE = 64
 

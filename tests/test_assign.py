@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
+from model.crop import CROP_SCALE, Region
 from tracker.assign import SAME_FACE, duplicates, likeness, match
-from tracker.crop import CROP_SCALE, Region
 
 FACE = 100.0
 

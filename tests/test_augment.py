@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from model.crop import Region, crop_matrix, to_crop, warp_image
 from model.errors import InputError
-from tracker.crop import Region, crop_matrix, to_crop, warp_image
 from train.augment import AugmentConfig, random_look, random_matrix
 
 LOOKS = ("p_color", "p_gray", "p_blur", "p_resolution", "p_noise", "p_jpeg", "p_occlusion")

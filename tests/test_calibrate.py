@@ -10,11 +10,11 @@ import pytest
 from faces import read_faces, template, write_faces
 from typer.testing import CliRunner
 
+from model.crop import Region
 from model.errors import InputError
 from model.heatmap import crop_to_heatmap, encode_landmarks
 from model.markup import WFLW
 from model.weights import load_network
-from tracker.crop import Region
 from tracker.engines import ModelInfo, create_engine
 from tracker.measure import LandmarkNetwork
 from tracker.portrait import portrait_frame, portrait_image, portrait_motion

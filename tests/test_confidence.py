@@ -16,9 +16,9 @@ from small_network import exported_small
 
 from export.run import export
 from model.confidence import UNCALIBRATED, Calibration
+from model.crop import Region
 from model.errors import InputError
 from model.weights import load_network, save_calibrated
-from tracker.crop import Region
 from tracker.engines import ModelInfo
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.torch import model_info

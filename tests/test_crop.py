@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tracker.crop import (
+from model.crop import (
     CROP_SCALE,
     Region,
     crop_image,

@@ -11,11 +11,11 @@ import pytest
 import torch
 from faces import RECIPE, STILL, TINY, read_faces, write_faces
 
+from model.crop import crop_image, crop_matrix, region_from_box, to_crop
 from model.decoder import decode
 from model.errors import InputError
 from model.heatmap import crop_to_heatmap, encode_boundaries, heatmap_to_crop
 from model.markup import WFLW
-from tracker.crop import crop_image, crop_matrix, region_from_box, to_crop
 from tracker.measures import eye_openings
 from train.augment import AugmentConfig
 from train.data import Sample

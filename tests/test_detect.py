@@ -122,8 +122,8 @@ def test_the_region_turns_moves_and_grows_with_the_detection(model: str) -> None
 @pytest.mark.parametrize("model", ["full", "short"])
 def test_regions_match_the_labels_on_average(detectors: dict, model: str, data_root: Path) -> None:
     """The constants of tracker/detect.py on held-out faces, in bounds of their scatter."""
+    from model.crop import region_from_landmarks
     from model.markup import WFLW
-    from tracker.crop import region_from_landmarks
     from train.data.wflw import read_wflw
     from train.fit_detector import nearest, paste
 

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from scene import TEMPLATE
 from scipy.interpolate import CubicHermiteSpline
 
+from model.crop import Region, crop_matrix, to_crop
 from model.errors import InputError
 from model.heatmap import crop_to_heatmap, encode_boundaries
 from model.markup import MARKUPS, WFLW
-from tracker.crop import Region, crop_matrix, to_crop
 from tracker.draw import DEFAULT_LAYERS, LAYERS, draw_faces, parse_layers, smooth_curve, wants_maps
 from tracker.engines.base import Maps
 from tracker.label import draw_label

@@ -179,7 +179,7 @@ def test_bad_requests(weights: str, tmp_path: Path) -> None:
 
 def test_importing_the_package_loads_no_runtime() -> None:
     code = (
-        "import sys, tracker, tracker.engines, tracker.engines.base, tracker.crop;"
+        "import sys, tracker, tracker.engines, tracker.engines.base, model.crop;"
         "print([m for m in ('onnxruntime','openvino','onnx','mediapipe','torch') "
         "if m in sys.modules])"
     )

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from model.config import PropNetConfig
+from model.crop import Region, region_from_box
 from model.decoder import DECODERS
 from model.errors import InputError
 from model.heatmap import STRIDE, crop_to_heatmap, encode_landmarks
 from model.markup import IBUG, MARKUPS, WFLW
 from model.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
-from tracker.crop import Region, region_from_box
 from tracker.engines.base import ModelInfo, normalize
 from tracker.engines.torch import TorchEngine, open_torch_engine
 from train.convert import to_markup

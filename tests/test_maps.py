@@ -13,11 +13,11 @@ from tiny_onnx import tiny_onnx
 
 from export.onnx_graph import build_graph
 from model.config import PropNetConfig
+from model.crop import crop_image
 from model.errors import InputError
 from model.propnet import PropNet
 from model.weights import Metadata, load_network
 from tracker import Tracker, TrackerOptions, engines
-from tracker.crop import crop_image
 from tracker.engines import Maps, create_engine
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.prune import keep_outputs

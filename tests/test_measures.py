@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from measured import rotation
 
+from model.crop import region_from_landmarks
 from model.errors import InputError
 from model.markup import MARKUPS
 from tracker.blink import Blink, BlinkDetector, BlinkOptions
-from tracker.crop import region_from_landmarks
 from tracker.derive import Deriver
 from tracker.face3d import face_model, ibug_from_wflw
 from tracker.measures import EYES, eye_openings, interocular, mouth_opening, straight_opening

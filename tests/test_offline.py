@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from shapes import face_shape
 
+from model.crop import Region
 from model.markup import WFLW
-from tracker.crop import Region
 from tracker.offline import Recording, follow_twice, smooth_track
 from tracker.results import Face
 from tracker.smooth import SMOOTHING, FaceFilter, parts

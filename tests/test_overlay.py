@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from scene import TEMPLATE
 from scipy.ndimage import map_coordinates
 
+from model.crop import Region, crop_matrix, to_crop
 from model.heatmap import crop_to_heatmap, encode_boundaries
 from model.markup import WFLW
-from tracker.crop import Region, crop_matrix, to_crop
 from tracker.engines.base import Maps
 from tracker.overlay import draw_attention, draw_boundaries
 

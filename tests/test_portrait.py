@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from model.crop import from_crop
 from tracker import Tracker, TrackerOptions
-from tracker.crop import from_crop
 from tracker.portrait import (
     FRAMES,
     PORTRAIT,

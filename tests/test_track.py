@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model.crop import Region, region_from_landmarks
 from model.markup import WFLW
-from tracker.crop import Region, region_from_landmarks
 from tracker.measure import Measurement
 from tracker.smooth import SMOOTHING, FaceFilter, parts
 from tracker.track import Track, plausible

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from model.errors import InputError
 
 if TYPE_CHECKING:
-    from tracker.crop import Region
+    from model.crop import Region
     from tracker.engines import create_engine
     from tracker.options import TrackerOptions
     from tracker.results import Face, TrackedFrame
@@ -32,10 +32,10 @@ __all__ = [
     "create_engine",
 ]
 
-# Loaded when first asked for: training imports tracker.crop only, and needs no video libraries.
+# Loaded when first asked for: training imports model.crop only, and needs no video libraries.
 _HOMES = {
     "Face": "tracker.results",
-    "Region": "tracker.crop",
+    "Region": "model.crop",
     "TrackedFrame": "tracker.results",
     "Tracker": "tracker.tracker",
     "TrackerOptions": "tracker.options",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.crop import CROP_SCALE, Region
+from model.crop import CROP_SCALE, Region
 
 # Regions this alike can be the same face: a face that moved by 0.7 of its own size since it was
 # last seen is still found again (a detector's scatter is 4 %), and two heads side by side that

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import CROP_SCALE, crop_image, region_from_landmarks
 from model.errors import InputError
 from model.markup import Markup
-from tracker.crop import CROP_SCALE, crop_image, region_from_landmarks
 from tracker.derive import MeasuredFrame
 from tracker.results import Face
 from tracker.tables import write_failure

@@ -14,9 +14,9 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import Region
 from model.errors import InputError
 from tracker.assets import ASSETS
-from tracker.crop import Region
 from tracker.quiet import native_stderr_hidden
 
 DetectorModel = Literal["short", "full"]

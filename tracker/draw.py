@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import Region
 from model.errors import InputError
 from model.markup import Markup
 from tracker.axes import draw_axes
-from tracker.crop import Region
 from tracker.engines.base import Maps
 from tracker.intrinsics import Intrinsics
 from tracker.label import draw_label

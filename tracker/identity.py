@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import CROP_SCALE, Region
 from tracker.assign import duplicates, match
-from tracker.crop import CROP_SCALE, Region
 from tracker.measure import Measurement
 from tracker.track import Track
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.confidence import UNCALIBRATED
+from model.crop import Region, crop_image, crop_matrix, from_crop, region_from_landmarks
 from model.decoder import DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
 from model.markup import MARKUPS
-from tracker.crop import Region, crop_image, crop_matrix, from_crop, region_from_landmarks
 from tracker.engines import Engine, MapEngine, Maps
 from tracker.engines.base import PointEngine
 from tracker.look import face_look

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.crop import Region, crop_matrix, from_crop
+from model.crop import Region, crop_matrix, from_crop
 from tracker.engines.base import Maps
 
 # Attention covers the whole face: half of it lets the face be seen.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.crop import Region
+from model.crop import Region
 from tracker.engines.base import Maps
 
 

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import Region, from_crop
 from model.errors import InputError
-from tracker.crop import Region, from_crop
 from tracker.engines import Precision
 from tracker.measure import LandmarkNetwork
 from tracker.options import TrackerOptions

@@ -8,7 +8,7 @@ from math import exp
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.crop import Region
+from model.crop import Region
 from tracker.look import blend
 from tracker.measure import Measurement
 from tracker.results import Face

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import Region
 from model.errors import InputError
 from model.markup import MARKUPS, Markup
 from tracker.closing import Closing
-from tracker.crop import Region
 from tracker.detect import FaceDetector, region_from_detection
 from tracker.engines import Engine, create_engine
 from tracker.inputs import find_inputs, is_series

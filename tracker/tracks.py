@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import Region
 from model.markup import Markup
 from tracker.assign import likeness, match
-from tracker.crop import Region
 from tracker.identity import OTHER_LOOK, SAME_LOOK, recognise, repeated, rightful
 from tracker.measure import Measurement
 from tracker.options import TrackerOptions

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import Region, crop_matrix
 from model.errors import InputError
-from tracker.crop import Region, crop_matrix
 
 
 @dataclass(frozen=True)

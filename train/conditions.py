@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.crop import crop_matrix, from_crop, to_crop
+from model.crop import crop_matrix, from_crop, to_crop
 from train.augment import jpeg, motion_kernel
 from train.cover import cover_mask
 from train.groups import head_pose

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.crop import CROP_SCALE, Region, crop_image, region_from_landmarks
+from model.crop import CROP_SCALE, Region, crop_image, region_from_landmarks
 from train.data.sample import Sample
 
 # Sides of a place beside a face, in regions of the face. Data sets often store little more.

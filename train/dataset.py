@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from model.crop import region_from_box, to_crop, warp_image
 from model.heatmap import (
     BOUNDARY_SIGMA,
     LANDMARK_SIGMA,
@@ -19,7 +20,6 @@ from model.heatmap import (
     encode_landmarks,
 )
 from model.markup import Markup
-from tracker.crop import region_from_box, to_crop, warp_image
 from train.augment import AugmentConfig, random_look, random_matrix
 from train.blink import random_blink
 from train.data.sample import NO_ATTRIBUTES, Sample

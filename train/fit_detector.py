@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from model.crop import region_from_landmarks, warp_image
 from model.errors import run_command
 from model.markup import WFLW
-from tracker.crop import region_from_landmarks, warp_image
 from tracker.detect import Detection, DetectorModel, FaceDetector
 from train.data.sample import Sample
 from train.data.wflw import read_wflw

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import CROP_SCALE, region_from_landmarks
 from model.markup import Markup
-from tracker.crop import CROP_SCALE, region_from_landmarks
 from tracker.intrinsics import Intrinsics
 from tracker.measures import eye_openings, mouth_opening
 from tracker.pose import Pose, estimate_pose

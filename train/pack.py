@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from model.crop import CROP_SCALE, region_from_box
 from model.errors import InputError, run_command
-from tracker.crop import CROP_SCALE, region_from_box
 from train.data import Sample, read_dataset
 from train.data.wflw import IMAGES, SPLITS, format_line, list_path
 

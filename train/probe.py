@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import from_crop
 from model.decoder import decode
 from model.markup import Markup, get_markup
-from tracker.crop import from_crop
 from tracker.engines.base import Engine
 from train.conditions import CONDITIONS, Condition
 from train.convert import to_markup

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.crop import CROP_SCALE, Region, crop_image, crop_matrix, to_crop
+from model.crop import CROP_SCALE, Region, crop_image, crop_matrix, to_crop
 
 # Half of what is cut out around a face before the picture is changed, in face sizes: the crop
 # reaches 0.65, the widest blur 0.2 further.

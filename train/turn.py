@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import warp_image
 from model.markup import get_markup
-from tracker.crop import warp_image
 from train.contour import respaced
 from train.groups import head_pose
 from train.headsurface import head_surface

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.crop import Region, crop_image, crop_matrix, region_from_landmarks, to_crop
+from model.crop import Region, crop_image, crop_matrix, region_from_landmarks, to_crop
 from train.augment import AugmentConfig, random_look
 from train.cover import cover_mask, place_beside, texture_of
 from train.data.sample import Sample

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.crop import Region, crop_matrix, from_crop, to_crop
+from model.crop import Region, crop_matrix, from_crop, to_crop
 from train.headsurface import Surface
 
 # The surface is evaluated on a grid of so many cells a side (three millimetres), and may miss its

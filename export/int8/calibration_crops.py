@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.labelled_crops import LabelledCrops
+from model.crop import Region, crop_image, crop_matrix, region_from_box, to_crop
 from model.errors import InputError
-from tracker.crop import Region, crop_image, crop_matrix, region_from_box, to_crop
 from train.data import Sample, read_dataset
 
 # How far the tracker's region is from the true box: the error of the detector or of a head that

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from model.crop import Region, crop_image
 from model.errors import InputError
-from tracker.crop import Region, crop_image
 from tracker.detect import FaceDetector, region_from_detection
 from tracker.portrait import portrait_image
 
