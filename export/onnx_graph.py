@@ -13,7 +13,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata
 from tracker.engines.onnx_file import (
     ATTENTION,

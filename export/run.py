@@ -19,7 +19,7 @@ from export.onnx_graph import build_graph
 from export.tensorrt_engine import EngineRequest, export_engine
 from model.errors import InputError, run_command
 from model.files import replacing
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata, load_network
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
 from tracker.engines.torch import TorchEngine, model_info

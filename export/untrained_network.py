@@ -10,7 +10,7 @@ import torch
 from export.onnx_graph import build_graph
 from model.config import VARIANTS
 from model.errors import InputError
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
 
 

@@ -1,5 +1,6 @@
-"""PropNet: the network, its landmark markups, heatmaps and weights.
+"""PropNet's contract: markups, crop, heatmaps, confidence, weights; the network in `model.network`.
 
-`model.markup`, `model.heatmap`, `model.errors` and `model.zoo` need numpy only, so that the tracker
-runs without torch; every other module of this package needs torch.
+What the tracker reads of it (markup, crop, heatmap, decoder, confidence, config, zoo, errors,
+files) needs numpy and OpenCV only, so that it runs without torch; weights, complexity and
+`model.network` need torch. Everything may import this package; it imports none of the others.
 """

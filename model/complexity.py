@@ -21,11 +21,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from model.antialias import BlurPool
 from model.config import VARIANTS, PropNetConfig
 from model.errors import InputError, run_command
 from model.markup import get_markup
-from model.propnet import PropNet
+from model.network.antialias import BlurPool
+from model.network.propnet import PropNet
 
 
 @dataclass(frozen=True)

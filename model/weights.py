@@ -15,7 +15,7 @@ from model.confidence import Calibration
 from model.config import PropNetConfig
 from model.errors import InputError
 from model.files import replacing, sha256
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.zoo import find_weights
 
 _FORMAT = "propnet-weights-1"

@@ -12,7 +12,7 @@ import torch
 
 from export.run import export
 from model.config import PropNetConfig
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata, save_network
 
 CONFIG = PropNetConfig(stacks=2, channels=16, depth=1)

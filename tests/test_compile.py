@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from model.antialias import BlurPool, _repeat_border
+from model.network.antialias import BlurPool, _repeat_border
 
 needs_compiler = pytest.mark.skipif(
     not any(map(shutil.which, ("g++", "clang++", "c++"))),

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from model.antialias import BlurPool
-from model.blocks import HPMBlock
 from model.complexity import TABLE_8, app, count, network_complexity
 from model.config import VARIANTS, PropNetConfig
 from model.errors import InputError, run_command
-from model.propnet import PropNet
+from model.network.antialias import BlurPool
+from model.network.blocks import HPMBlock
+from model.network.propnet import PropNet
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(64, 64), (32, 64)])

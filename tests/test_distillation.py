@@ -17,7 +17,7 @@ from torch import Tensor
 from model.config import VARIANTS, PropNetConfig
 from model.errors import InputError, run_command
 from model.markup import WFLW
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
 from train.augment import AugmentConfig
 from train.checkpoint import Progress

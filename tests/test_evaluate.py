@@ -26,7 +26,7 @@ from model.decoder import DECODERS
 from model.errors import InputError
 from model.heatmap import STRIDE, crop_to_heatmap, encode_landmarks
 from model.markup import IBUG, MARKUPS, WFLW
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
 from tracker.engines.base import ModelInfo, normalize
 from tracker.engines.torch import TorchEngine, open_torch_engine

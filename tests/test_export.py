@@ -22,7 +22,7 @@ from export.run import export
 from model.config import PropNetConfig
 from model.errors import InputError
 from model.files import sha256
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
 from model.zoo import find_weights
 from tracker.engines import create_engine

@@ -14,7 +14,7 @@ from faces import TINY, read_faces, write_faces
 from model.crop import crop_image, crop_matrix, region_from_box, to_crop
 from model.errors import run_command
 from model.heatmap import crop_to_heatmap, encode_boundaries
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata, save_network
 from tracker.engines.torch import open_torch_engine
 from train import figures

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.errors import InputError
-from model.propnet import StackOutput
+from model.network.propnet import StackOutput
 from train.losses import LossConfig, adaptive_wing, focal_weights, map_loss, propnet_loss
 
 PAPER = LossConfig()

@@ -15,7 +15,7 @@ from export.onnx_graph import build_graph
 from model.config import PropNetConfig
 from model.crop import crop_image
 from model.errors import InputError
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata, load_network
 from tracker import Tracker, TrackerOptions, engines
 from tracker.engines import Maps, create_engine

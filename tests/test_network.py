@@ -11,14 +11,14 @@ import torch
 from scipy.ndimage import correlate
 from torch import nn
 
-from model.antialias import BlurPool
-from model.blocks import BottleneckBlock, HPMBlock
 from model.config import VARIANTS, PropNetConfig, get_variant
-from model.coordconv import AddCoords, coordinates
 from model.errors import InputError
-from model.hourglass import Hourglass
 from model.markup import MARKUPS, get_markup
-from model.propnet import PropNet, Stem
+from model.network.antialias import BlurPool
+from model.network.blocks import BottleneckBlock, HPMBlock
+from model.network.coordconv import AddCoords, coordinates
+from model.network.hourglass import Hourglass
+from model.network.propnet import PropNet, Stem
 
 # Every idea of the paper on, at the smallest width.
 TINY = PropNetConfig(stacks=2, channels=16, depth=2)

@@ -25,7 +25,7 @@ from model.confidence import Calibration
 from model.crop import CROP_SCALE, Region, region_from_box, to_crop
 from model.errors import InputError, run_command
 from model.markup import MARKUPS, WFLW
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata, save_network
 from tracker.engines.torch import open_torch_engine
 from tracker.face3d import face_model

@@ -19,7 +19,7 @@ from export.onnx_graph import build_graph
 from model.complexity import network_complexity
 from model.config import VARIANTS
 from model.errors import InputError
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata
 from model.zoo import shipped
 from tracker.engines.onnx_file import OUTPUT, read_onnx

@@ -11,9 +11,9 @@ from heatmap_cases import CASES, heatmaps
 from small_network import SIZE, save_small
 from torch import nn
 
-from model.coordconv import AddCoords, coordinates
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
+from model.network.coordconv import AddCoords, coordinates
 from model.weights import load_network
 from tracker.engines import ModelInfo, create_engine, normalize, torch_graph
 from tracker.engines import torch as torch_module

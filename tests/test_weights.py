@@ -17,7 +17,7 @@ from model import zoo
 from model.config import PropNetConfig, get_variant
 from model.errors import InputError
 from model.files import sha256
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
 from model.zoo import find_weights
 from tracker.engines.onnx_file import read_onnx

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.config import PropNetConfig
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from train.widen import can_widen, widen
 
 NARROW = PropNetConfig(stacks=2, channels=16, depth=1)

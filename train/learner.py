@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from model.errors import InputError
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import load_network
 from train.distributed import World
 from train.ema import WeightAverage

@@ -12,7 +12,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from model.errors import InputError
-from model.propnet import StackOutput
+from model.network.propnet import StackOutput
 
 
 @dataclass(frozen=True)

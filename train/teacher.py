@@ -14,7 +14,7 @@ from torch import Tensor
 from model.config import PropNetConfig
 from model.errors import InputError
 from model.markup import get_markup
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import load_network
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from model.config import PropNetConfig
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 
 # Shares of a channel's copies are drawn from this range before they are scaled to sum to 1. Equal
 # shares would leave the copies equal for ever: they would get the same gradients.

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from model.decoder import Decoder
 from model.errors import InputError
-from model.propnet import PropNet
+from model.network.propnet import PropNet
 from model.weights import Metadata, load_network
 from tracker.engines.base import Maps, ModelInfo, Points, Precision, normalize
 from tracker.engines.torch_decode import decode_maps

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from model.antialias import downsample
-from model.blocks import BLOCKS
+from model.network.antialias import downsample
+from model.network.blocks import BLOCKS
 
 
 class Hourglass(nn.Module):

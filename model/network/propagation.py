@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from model.hourglass import Hourglass
+from model.network.hourglass import Hourglass
 
 
 class PropagationModule(nn.Module):
@@ -20,7 +20,7 @@ class PropagationModule(nn.Module):
         landmarks: K.
         boundaries: M.
         channels: width of the features.
-        block: key of `model.blocks.BLOCKS`.
+        block: key of `model.network.blocks.BLOCKS`.
         blur_kernel: see `PropNetConfig`.
         attends: False leaves out the attention branch (the last module of a network).
     """

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from model.antialias import BlurPool, downsample
-from model.blocks import BLOCKS
 from model.config import PropNetConfig
-from model.coordconv import AddCoords
-from model.hourglass import Hourglass
 from model.markup import get_markup
-from model.propagation import PropagationModule
+from model.network.antialias import BlurPool, downsample
+from model.network.blocks import BLOCKS
+from model.network.coordconv import AddCoords
+from model.network.hourglass import Hourglass
+from model.network.propagation import PropagationModule
 
 
 class StackOutput(NamedTuple):
