@@ -10,10 +10,11 @@ from tiny_onnx import tiny_onnx
 from typer.testing import CliRunner
 
 from model.errors import InputError
-from tracker import bench, benchplan, limit, memory, timing
-from tracker.bench import bench_command
+from tracker import benchplan, limit, memory, timing
 from tracker.benchclip import grid, parse_size, write_clip
 from tracker.benchplan import Choice, parse_engines, parse_faces, parse_weights
+from tracker.commands import bench
+from tracker.commands.bench import bench_command
 from tracker.engines import ENGINES, create_engine
 from tracker.limit import Limit
 from tracker.options import TrackerOptions

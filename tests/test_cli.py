@@ -13,8 +13,8 @@ from test_camera import FakeCapture
 from video_files import make_video, tone
 
 from tracker import preview
+from tracker.commands.progress_bars import FrameBar
 from tracker.portrait import portrait_frame, portrait_image, portrait_motion
-from tracker.progress import FrameBar
 from tracker.video import VideoReader
 from tracker.videoinfo import VideoInfo
 from tracker.writer import VideoWriter
@@ -256,7 +256,9 @@ def test_commands_are_found_by_name_and_videos_by_path(
     def bench_command(frames: int = 3) -> None:
         called.append(frames)
 
-    monkeypatch.setitem(sys.modules, "tracker.bench", SimpleNamespace(bench_command=bench_command))
+    monkeypatch.setitem(
+        sys.modules, "tracker.commands.bench", SimpleNamespace(bench_command=bench_command)
+    )
     assert run("bench", "--frames", "5").code == 0
     assert called == [5]
     assert "bench does not exist" in run("./bench", "--save", "x.csv").err

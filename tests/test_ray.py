@@ -15,8 +15,8 @@ from commands import PORTRAIT, Run
 from video_files import make_video
 
 from tracker import raycluster
+from tracker.commands.progress_bars import FileBar
 from tracker.job import Job, Summary
-from tracker.progress import FileBar
 from tracker.raycluster import RayCluster
 from tracker.series import Result
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from model.errors import InputError
 from tracker import stability, stabilityplot
-from tracker.bench import bench_command
+from tracker.commands.bench import bench_command
 from tracker.stability import _lag, _placing, _rms, measure_stability
 
 

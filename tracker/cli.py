@@ -10,13 +10,13 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from model.errors import run_command
+from tracker.commands.track import track
 from tracker.interrupt import sigterm_exits
-from tracker.trackcommand import track
 
 # Subcommand -> module and function. They load their libraries only when called.
 _LAZY = {
-    "bench": ("tracker.bench", "bench_command"),
-    "batch": ("tracker.batch", "batch_command"),
+    "bench": ("tracker.commands.bench", "bench_command"),
+    "batch": ("tracker.commands.batch", "batch_command"),
 }
 
 

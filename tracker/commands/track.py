@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from model.errors import InputError
-from tracker import flags
+from tracker.commands import shared_options
+from tracker.commands.track_folder import leave, track_series
 from tracker.interrupt import Stopped
-from tracker.seriescommand import leave, track_series
 
 if TYPE_CHECKING:
     from tracker.engines import Precision
@@ -91,7 +91,7 @@ def track(
             "folder for one .csv per file.",
         ),
     ] = None,
-    scores: flags.Scores = False,
+    scores: shared_options.Scores = False,
     crops: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for an aligned crop of every face and frame."),
@@ -123,27 +123,27 @@ def track(
             "--show/--no-show", help="Preview window; on for a camera. space, s, d, q are keys."
         ),
     ] = None,
-    weights: flags.Weights = "propnet-s",
-    engine: flags.EngineName = "auto",
+    weights: shared_options.Weights = "propnet-s",
+    engine: shared_options.EngineName = "auto",
     precision: Annotated[
         str, typer.Option(metavar="auto|f32|bf16|int8", help="Arithmetic of the engine.")
     ] = "auto",
-    max_faces: flags.MaxFaces = 1,
-    smooth: flags.Smooth = "balanced",
+    max_faces: shared_options.MaxFaces = 1,
+    smooth: shared_options.Smooth = "balanced",
     offline_smooth: Annotated[
         bool,
         typer.Option(
             "--offline-smooth", help="Smooth a file without any lag; it is read twice for that."
         ),
     ] = False,
-    draw: flags.Draw = "points,curves",
-    point_size: flags.PointSize = None,
-    line_width: flags.LineWidth = None,
-    color: flags.Color = None,
-    point_color: flags.PointColor = None,
-    compare: flags.Compare = None,
-    codec: flags.VideoCodec = "auto",
-    crf: flags.Crf = None,
+    draw: shared_options.Draw = "points,curves",
+    point_size: shared_options.PointSize = None,
+    line_width: shared_options.LineWidth = None,
+    color: shared_options.Color = None,
+    point_color: shared_options.PointColor = None,
+    compare: shared_options.Compare = None,
+    codec: shared_options.VideoCodec = "auto",
+    crf: shared_options.Crf = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     max_frames: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many frames.")
@@ -157,6 +157,7 @@ def track(
 ) -> None:
     """Follow faces and their landmarks through a video or a camera's picture."""
     # The libraries behind these take a second to load; --help and --version need none of them.
+    from tracker.commands.progress_bars import FrameBar  # noqa: PLC0415
     from tracker.draw import parse_layers, wants_maps  # noqa: PLC0415
     from tracker.extras import parse_extras  # noqa: PLC0415
     from tracker.inputs import is_series  # noqa: PLC0415
@@ -164,7 +165,6 @@ def track(
     from tracker.options import TrackerOptions  # noqa: PLC0415
     from tracker.painter import parse_comparison  # noqa: PLC0415
     from tracker.preview import has_display  # noqa: PLC0415
-    from tracker.progress import FrameBar  # noqa: PLC0415
     from tracker.quiet import native_stderr_hidden  # noqa: PLC0415
     from tracker.run import run_job  # noqa: PLC0415
     from tracker.sourceoptions import SourceOptions, parse_rate, parse_size  # noqa: PLC0415

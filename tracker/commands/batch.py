@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from model.errors import InputError
-from tracker import flags
+from tracker.commands import shared_options
+from tracker.commands.progress_bars import FileBar
 from tracker.draw import parse_layers, wants_maps
 from tracker.extras import Extras
 from tracker.inputs import find_inputs
@@ -19,7 +20,6 @@ from tracker.job import Job
 from tracker.manifest import Manifest
 from tracker.options import TrackerOptions
 from tracker.painter import parse_comparison
-from tracker.progress import FileBar
 from tracker.raycluster import RayCluster
 from tracker.series import plan_jobs
 from tracker.style import parse_style
@@ -55,19 +55,19 @@ def batch_command(
     save_format: Annotated[
         str, typer.Option(metavar="|".join(_FORMATS), help="Kind of the tables.")
     ] = "csv",
-    scores: flags.Scores = False,
-    weights: flags.Weights = "propnet-s",
-    engine: flags.EngineName = "auto",
-    max_faces: flags.MaxFaces = 1,
-    smooth: flags.Smooth = "balanced",
-    draw: flags.Draw = "points,curves",
-    point_size: flags.PointSize = None,
-    line_width: flags.LineWidth = None,
-    color: flags.Color = None,
-    point_color: flags.PointColor = None,
-    compare: flags.Compare = None,
-    codec: flags.VideoCodec = "auto",
-    crf: flags.Crf = None,
+    scores: shared_options.Scores = False,
+    weights: shared_options.Weights = "propnet-s",
+    engine: shared_options.EngineName = "auto",
+    max_faces: shared_options.MaxFaces = 1,
+    smooth: shared_options.Smooth = "balanced",
+    draw: shared_options.Draw = "points,curves",
+    point_size: shared_options.PointSize = None,
+    line_width: shared_options.LineWidth = None,
+    color: shared_options.Color = None,
+    point_color: shared_options.PointColor = None,
+    compare: shared_options.Compare = None,
+    codec: shared_options.VideoCodec = "auto",
+    crf: shared_options.Crf = None,
     max_frames: Annotated[
         int | None, typer.Option(min=1, help="Stop in every file after so many frames.")
     ] = None,
