@@ -29,11 +29,11 @@ from model.errors import InputError, run_command
 from model.files import replacing
 from model.weights import load_network
 from model.zoo import find_weights
+from tracker.bench.network_cost import network_work
+from tracker.bench.roofline import Device, Limit, measure_limit
 from tracker.engines import Engine
 from tracker.engines.base import PointEngine
 from tracker.engines.onnx_file import read_onnx
-from tracker.limit import Device, Limit, measure_limit
-from tracker.work import network_work
 
 # Long enough for a steady clock, and enough runs for a median.
 _SECONDS = 2.0

@@ -10,15 +10,15 @@ from tiny_onnx import tiny_onnx
 from typer.testing import CliRunner
 
 from model.errors import InputError
-from tracker import benchplan, limit, memory, timing
-from tracker.benchclip import grid, parse_size, write_clip
-from tracker.benchplan import Choice, parse_engines, parse_faces, parse_weights
+from tracker.bench import bench_plan, chain_timing, memory, roofline
+from tracker.bench.bench_clip import grid, parse_size, write_clip
+from tracker.bench.bench_plan import Choice, parse_engines, parse_faces, parse_weights
+from tracker.bench.chain_timing import STAGES, WARM_UP, BenchResult, Memory, measure
+from tracker.bench.roofline import Limit
 from tracker.commands import bench
 from tracker.commands.bench import bench_command
 from tracker.engines import ENGINES, create_engine
-from tracker.limit import Limit
 from tracker.options import TrackerOptions
-from tracker.timing import STAGES, WARM_UP, BenchResult, Memory, measure
 from tracker.video import VideoReader
 
 # With a random network any confidence is a matter of luck: follow whatever the detector finds.
@@ -98,7 +98,7 @@ def test_memory_is_taken_at_the_start_a_quarter_and_the_end(
     frames: list[int] = []
     asked: list[int] = []
 
-    class Watched(timing.Tracker):
+    class Watched(chain_timing.Tracker):
         def __call__(self, image: np.ndarray, timestamp: float) -> tuple:
             frames.append(0)
             return super().__call__(image, timestamp)
@@ -107,10 +107,10 @@ def test_memory_is_taken_at_the_start_a_quarter_and_the_end(
         asked.append(len(frames))
         return 100.0 + len(asked)
 
-    monkeypatch.setattr(timing, "Tracker", Watched)
-    monkeypatch.setattr(timing, "resident_mb", resident)
+    monkeypatch.setattr(chain_timing, "Tracker", Watched)
+    monkeypatch.setattr(chain_timing, "resident_mb", resident)
     peaks = iter([150.0, 160.0, 163.0])
-    monkeypatch.setattr(timing, "peak_mb", lambda: next(peaks))
+    monkeypatch.setattr(chain_timing, "peak_mb", lambda: next(peaks))
     engine = create_engine("onnxruntime", weights, 1)
     result = measure(tmp_path / "clip.mp4", None, engine, CREDULOUS, frames=8)
     assert asked == [WARM_UP, WARM_UP + 2, WARM_UP + 8]
@@ -186,7 +186,7 @@ def test_command_writes_json_and_table(
     weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Measures the processor's limit as always, with as few repetitions as there can be.
-    monkeypatch.setattr(limit, "_SECONDS", 0.0)
+    monkeypatch.setattr(roofline, "_SECONDS", 0.0)
     path = tmp_path / "bench.json"
     result = run(
         "--weights", weights, "--size", "320x240", "--frames", "3", "--threads", "1",
@@ -228,7 +228,7 @@ def test_every_engine_network_and_number_of_faces_has_a_column(
         return replace(result, engine=engine.description)
 
     monkeypatch.setattr(bench, "measure", fake)
-    monkeypatch.setattr(benchplan, "measure_limit", lambda device, width: Limit(1e9, 1e30))
+    monkeypatch.setattr(bench_plan, "measure_limit", lambda device, width: Limit(1e9, 1e30))
     path = tmp_path / "bench.json"
     result = run(
         "--engine", "all", "--weights", weights, "--faces", "1,4", "--frames", "3",

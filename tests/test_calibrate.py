@@ -15,9 +15,9 @@ from model.errors import InputError
 from model.heatmap import crop_to_heatmap, encode_landmarks
 from model.markup import WFLW
 from model.weights import load_network
+from tracker.bench.moving_portrait import portrait_frame, portrait_image, portrait_motion
 from tracker.engines import ModelInfo, create_engine
 from tracker.measure import LandmarkNetwork
-from tracker.portrait import portrait_frame, portrait_image, portrait_motion
 from train import calibrate
 from train.confidence import assess, fit_calibration
 from train.cover import cover_mask, place_beside

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
+from tracker.bench.moving_portrait import portrait_image
 from tracker.detect import _FITS, Detection, FaceDetector, _detection, region_from_detection
-from tracker.portrait import portrait_image
 
 # Read off the portrait: pupils and the middle of the mouth, pixels.
 EYES, MOUTH = np.array([[202.0, 101.0], [245.5, 103.0]]), np.array([223.0, 145.0])

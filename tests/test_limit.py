@@ -7,13 +7,13 @@ import pytest
 from small_network import CONFIG, SIZE, exported_small
 from tiny_onnx import tiny_onnx
 
-import tracker.limit as limit_module
+import tracker.bench.roofline as limit_module
 from model.complexity import network_complexity
 from model.config import VARIANTS
 from model.errors import InputError
+from tracker.bench.network_cost import Work, network_work
+from tracker.bench.roofline import Limit, measure_limit
 from tracker.engines.onnx_file import read_onnx
-from tracker.limit import Limit, measure_limit
-from tracker.work import Work, network_work
 
 
 def test_the_limit_is_the_slower_of_computing_and_reading() -> None:

@@ -15,11 +15,11 @@ from video_files import make_video
 
 from model.errors import InputError
 from model.markup import WFLW
+from tracker.bench.moving_portrait import portrait_frame, portrait_image, portrait_motion
 from tracker.draw import LAYERS
 from tracker.intrinsics import Intrinsics
 from tracker.job import Job
 from tracker.painter import Painter, parse_comparison
-from tracker.portrait import portrait_frame, portrait_image, portrait_motion
 from tracker.series import plan_jobs
 from tracker.video import VideoReader
 

@@ -6,7 +6,7 @@ import pytest
 
 from model.crop import from_crop
 from tracker import Tracker, TrackerOptions
-from tracker.portrait import (
+from tracker.bench.moving_portrait import (
     FRAMES,
     PORTRAIT,
     RATE,

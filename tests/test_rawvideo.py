@@ -12,8 +12,8 @@ import pytest
 from video_files import picture
 
 from model.errors import InputError
+from tracker.bench.moving_portrait import portrait_frame, portrait_image, portrait_motion
 from tracker.live import SourceLostError
-from tracker.portrait import portrait_frame, portrait_image, portrait_motion
 from tracker.rawvideo import RawReader
 from tracker.sourceoptions import SourceOptions, parse_rate, parse_size
 from tracker.video import VideoReader

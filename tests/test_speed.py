@@ -9,12 +9,12 @@ from small_network import CONFIG, SIZE, exported_small
 
 import export.speed as speed_module
 from export.compared_engines import CANDIDATES, Candidate, Network
-from export.limit import torch_limit
 from export.speed import speed
 from model.config import VARIANTS
 from model.errors import InputError
-from tracker.limit import Limit
-from tracker.work import network_work
+from tracker.bench.network_cost import network_work
+from tracker.bench.roofline import Limit
+from tracker.bench.torch_roofline import torch_limit
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +26,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("width", [4, 2])
 def test_a_processor_has_a_limit_in_torch(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    import export.limit as limit_module
-    import tracker.limit
+    import tracker.bench.roofline as measuring
+    import tracker.bench.torch_roofline as limit_module
 
     monkeypatch.setitem(limit_module._SIDES, "cpu", (64, 128))
     monkeypatch.setattr(limit_module, "_LENGTH", 1 << 16)
-    monkeypatch.setattr(tracker.limit, "_SECONDS", 0.0)
+    monkeypatch.setattr(measuring, "_SECONDS", 0.0)
     limit = torch_limit("cpu", width)
     # Any processor of this century, under any load, and none of the next.
     assert 1e6 < limit.macs < 1e15

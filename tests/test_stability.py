@@ -7,9 +7,9 @@ import typer
 from typer.testing import CliRunner
 
 from model.errors import InputError
-from tracker import stability, stabilityplot
+from tracker.bench import stability, stability_plot
+from tracker.bench.stability import _lag, _placing, _rms, measure_stability
 from tracker.commands.bench import bench_command
-from tracker.stability import _lag, _placing, _rms, measure_stability
 
 
 def run(*arguments: str) -> "object":
@@ -76,6 +76,6 @@ def test_bad_options(arguments: list[str], message: str) -> None:
 
 
 def test_a_plot_without_matplotlib_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stabilityplot, "find_spec", lambda name: None)
+    monkeypatch.setattr(stability_plot, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install matplotlib"):
-        stabilityplot.check_plotting(Path("a.png"))
+        stability_plot.check_plotting(Path("a.png"))

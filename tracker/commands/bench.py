@@ -16,8 +16,8 @@ from rich.table import Table
 
 from model.errors import InputError
 from model.files import replacing
-from tracker.benchclip import parse_size, write_clip
-from tracker.benchplan import (
+from tracker.bench.bench_clip import parse_size, write_clip
+from tracker.bench.bench_plan import (
     PRECISIONS,
     Choice,
     Limits,
@@ -25,13 +25,13 @@ from tracker.benchplan import (
     parse_faces,
     parse_weights,
 )
-from tracker.benchtable import Run, bench_json, print_bench
+from tracker.bench.bench_table import Run, bench_json, print_bench
+from tracker.bench.chain_timing import BenchResult, measure
+from tracker.bench.stability import measure_stability
+from tracker.bench.stability_plot import check_plotting, plot_stability
 from tracker.engines import ENGINES, Engine, create_engine
 from tracker.options import TrackerOptions
 from tracker.quiet import native_stderr_hidden
-from tracker.stability import measure_stability
-from tracker.stabilityplot import check_plotting, plot_stability
-from tracker.timing import BenchResult, measure
 from tracker.video import VideoReader
 
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from model.crop import Region, crop_image
 from model.errors import InputError
+from tracker.bench.moving_portrait import portrait_image
 from tracker.detect import FaceDetector, region_from_detection
-from tracker.portrait import portrait_image
 
 _VIEWS = 24
 # This far from where the detector sees the face, and so much smaller or larger, in parts of the

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model.errors import InputError
 from model.files import replacing
-from tracker.stability import Steadiness
+from tracker.bench.stability import Steadiness
 
 _SUFFIXES = (".png", ".svg", ".pdf")
 

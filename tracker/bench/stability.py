@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from model.crop import Region, from_crop
 from model.errors import InputError
+from tracker.bench.moving_portrait import portrait_frame, portrait_image
 from tracker.engines import Precision
 from tracker.measure import LandmarkNetwork
 from tracker.options import TrackerOptions
-from tracker.portrait import portrait_frame, portrait_image
 from tracker.smooth import SMOOTHING, FaceFilter, parts
 from tracker.tracker import Tracker
 

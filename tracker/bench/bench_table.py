@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from tracker.benchplan import Possible
-from tracker.limit import Limit
-from tracker.timing import STAGES, BenchResult
+from tracker.bench.bench_plan import Possible
+from tracker.bench.chain_timing import STAGES, BenchResult
+from tracker.bench.roofline import Limit
 
 _THREADS = {"read": "reader", "draw": "writer", "write": "writer"}
 # Under this share of the faces asked for, a run is not what its heading says.

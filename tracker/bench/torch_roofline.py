@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tracker.limit import Device, Limit, fastest
+from tracker.bench.roofline import Device, Limit, fastest
 
 # Large enough for the matrix units. A processor's are of 0.1 to 30 ms: the short ones are the less
 # interrupted by other programs.
@@ -14,7 +14,7 @@ _LENGTH = 1 << 26
 
 
 def torch_limit(device: Device, width: int) -> Limit:
-    """Measure a device; callers want `tracker.limit.measure_limit`.
+    """Measure a device; callers want `tracker.bench.roofline.measure_limit`.
 
     Args:
         device: "cpu" or "cuda".

@@ -10,10 +10,10 @@ from typing import cast, get_args
 
 from model.errors import InputError
 from model.zoo import INT8, shipped
+from tracker.bench.chain_timing import BenchResult
+from tracker.bench.network_cost import network_work
+from tracker.bench.roofline import Device, Limit, measure_limit
 from tracker.engines import ENGINES, Engine, Precision
-from tracker.limit import Device, Limit, measure_limit
-from tracker.timing import BenchResult
-from tracker.work import network_work
 
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 # Bytes of a number. A precision that is not here has no limit that could be measured.
@@ -134,7 +134,7 @@ class Limits:
             result: what was measured.
 
         Returns:
-            None where the limit cannot be measured (see `tracker.limit.measure_limit`) or the
+            None where the limit cannot be measured (see `tracker.bench.roofline`) or the
             network not be counted: it is not an .onnx file.
         """
         # Every engine names its device, and "auto" is f32 on a processor and f16 on a GPU.

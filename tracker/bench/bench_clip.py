@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.portrait import SIZE, portrait_frame, portrait_image, portrait_motion
+from tracker.bench.moving_portrait import SIZE, portrait_frame, portrait_image, portrait_motion
 from tracker.videoinfo import VideoInfo
 from tracker.writer import VideoWriter
 

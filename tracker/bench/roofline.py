@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from tracker.work import Work
+from tracker.bench.network_cost import Work
 
 Device = Literal["cpu", "cuda"]
 
@@ -55,7 +55,7 @@ def measure_limit(device: Device, width: int) -> Limit | None:
         return _processor_limit()
     if find_spec("torch") is None:
         return None
-    from export.limit import torch_limit  # noqa: PLC0415  (only where there is torch)
+    from tracker.bench.torch_roofline import torch_limit  # noqa: PLC0415  (only where there is torch)
 
     return torch_limit(device, width)
 
