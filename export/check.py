@@ -24,10 +24,10 @@ from model.errors import InputError, run_command
 from model.files import replacing
 from model.weights import load_network
 from model.zoo import find_weights
+from tracker.detection.portrait import portrait_crops
 from tracker.engines.base import PointEngine
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.torch import open_torch_engine
-from tracker.tensorrt.faces import portrait_crops
 
 # Pixels of the crop. Two 32-bit engines differ by the order of sums: measured below 0.02.
 EXACT_TOLERANCE = 0.1

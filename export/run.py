@@ -21,9 +21,9 @@ from model.errors import InputError, run_command
 from model.files import replacing
 from model.network.propnet import PropNet
 from model.weights import Metadata, load_network
+from tracker.detection.portrait import portrait_crops
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
 from tracker.engines.torch import TorchEngine, model_info
-from tracker.tensorrt.faces import portrait_crops
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

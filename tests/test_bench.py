@@ -51,7 +51,7 @@ def test_bad_sizes_are_named(text: str) -> None:
 
 def test_the_built_in_clip_has_the_size_and_a_face(tmp_path: Path) -> None:
     write_clip(tmp_path / "clip.mp4", (480, 270))
-    from tracker.detect import FaceDetector
+    from tracker.detection.face_detector import FaceDetector
 
     detector = FaceDetector("full")
     with VideoReader(tmp_path / "clip.mp4") as video:
@@ -131,7 +131,7 @@ def test_this_process_has_memory() -> None:
 
 def test_a_clip_has_as_many_faces_as_asked_for(tmp_path: Path) -> None:
     write_clip(tmp_path / "clip.mp4", (640, 480), 4)
-    from tracker.detect import FaceDetector
+    from tracker.detection.face_detector import FaceDetector
 
     detector = FaceDetector("full")
     with VideoReader(tmp_path / "clip.mp4") as video:

@@ -15,7 +15,8 @@ from model.errors import InputError
 from model.heatmap import crop_to_heatmap, encode_landmarks
 from model.markup import WFLW
 from model.weights import load_network
-from tracker.bench.moving_portrait import portrait_frame, portrait_image, portrait_motion
+from tracker.bench.moving_portrait import portrait_frame, portrait_motion
+from tracker.detection.portrait import portrait_image
 from tracker.engines import ModelInfo, create_engine
 from tracker.measure import LandmarkNetwork
 from train import calibrate

@@ -14,9 +14,9 @@ from export.compared_engines import CANDIDATES, Candidate, Network, chosen, open
 from export.labelled_crops import LabelledCrops, labelled_crops
 from model.errors import InputError
 from model.markup import WFLW
+from tracker.detection.portrait import portrait_crops
 from tracker.engines import ModelInfo
 from tracker.engines.torch import open_torch_engine
-from tracker.tensorrt.faces import portrait_crops
 
 
 @pytest.fixture(scope="module")

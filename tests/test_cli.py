@@ -13,8 +13,9 @@ from test_camera import FakeCapture
 from video_files import make_video, tone
 
 from tracker import preview
-from tracker.bench.moving_portrait import portrait_frame, portrait_image, portrait_motion
+from tracker.bench.moving_portrait import portrait_frame, portrait_motion
 from tracker.commands.progress_bars import FrameBar
+from tracker.detection.portrait import portrait_image
 from tracker.video import VideoReader
 from tracker.videoinfo import VideoInfo
 from tracker.writer import VideoWriter

@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from tracker.bench.moving_portrait import portrait_image
-from tracker.detect import _FITS, Detection, FaceDetector, _detection, region_from_detection
+from tracker.detection.face_detector import (
+    _FITS,
+    Detection,
+    FaceDetector,
+    _detection,
+    region_from_detection,
+)
+from tracker.detection.portrait import portrait_image
 
 # Read off the portrait: pupils and the middle of the mouth, pixels.
 EYES, MOUTH = np.array([[202.0, 101.0], [245.5, 103.0]]), np.array([223.0, 145.0])
@@ -121,7 +127,7 @@ def test_the_region_turns_moves_and_grows_with_the_detection(model: str) -> None
 
 @pytest.mark.parametrize("model", ["full", "short"])
 def test_regions_match_the_labels_on_average(detectors: dict, model: str, data_root: Path) -> None:
-    """The constants of tracker/detect.py on held-out faces, in bounds of their scatter."""
+    """The detector's constants on held-out faces, in bounds of their scatter."""
     from model.crop import region_from_landmarks
     from model.markup import WFLW
     from train.data.wflw import read_wflw
@@ -157,7 +163,7 @@ def test_bad_model() -> None:
 
 def test_nothing_is_logged_even_if_it_is_never_closed() -> None:
     code = (
-        "import numpy as np; from tracker.detect import FaceDetector;"
+        "import numpy as np; from tracker.detection.face_detector import FaceDetector;"
         "d = FaceDetector(); d(np.zeros((90, 120, 3), np.uint8));"
         "FaceDetector('short').close();"
         "import sys; print('python stderr', file=sys.stderr)"

@@ -184,7 +184,7 @@ def test_a_face_without_eye_distance_is_named(tmp_path: Path, truth: NDArray[np.
 
 
 class FakeDetector:
-    """Finds what it is told, as `tracker.detect` regions."""
+    """Finds what it is told, as `tracker.detection.face_detector` regions."""
 
     def __init__(self, regions: dict[int, list[Region]]) -> None:
         self._regions = regions

@@ -17,7 +17,8 @@ from commands import PORTRAIT
 from numpy.typing import NDArray
 
 from tracker import Tracker
-from tracker.bench.moving_portrait import portrait_frame, portrait_image
+from tracker.bench.moving_portrait import portrait_frame
+from tracker.detection.portrait import portrait_image
 from tracker.video import VideoReader
 from tracker.videoinfo import VideoInfo
 from tracker.writer import VideoWriter

@@ -10,11 +10,11 @@ from onnx import TensorProto, helper, numpy_helper
 from export.agreement import compare, landmarks_of
 from model.errors import InputError
 from model.zoo import find_weights
+from tracker.detection.portrait import portrait_crops
 from tracker.engines import normalize
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
 from tracker.tensorrt.constants import fold_constants
-from tracker.tensorrt.faces import portrait_crops
 from tracker.tensorrt.half import LIMIT, measure_peaks, overflowing, to_half
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tracker.bench.moving_portrait import portrait_frame, portrait_image, portrait_motion
+from tracker.bench.moving_portrait import portrait_frame, portrait_motion
+from tracker.detection.portrait import portrait_image
 from tracker.look import CutDetector, _thinned, blend, face_look
 
 

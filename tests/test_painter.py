@@ -15,7 +15,8 @@ from video_files import make_video
 
 from model.errors import InputError
 from model.markup import WFLW
-from tracker.bench.moving_portrait import portrait_frame, portrait_image, portrait_motion
+from tracker.bench.moving_portrait import portrait_frame, portrait_motion
+from tracker.detection.portrait import portrait_image
 from tracker.draw import LAYERS
 from tracker.intrinsics import Intrinsics
 from tracker.job import Job

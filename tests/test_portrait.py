@@ -8,14 +8,13 @@ from model.crop import from_crop
 from tracker import Tracker, TrackerOptions
 from tracker.bench.moving_portrait import (
     FRAMES,
-    PORTRAIT,
     RATE,
     SIZE,
     portrait_frame,
-    portrait_image,
     portrait_motion,
     write_portrait_clip,
 )
+from tracker.detection.portrait import PORTRAIT, portrait_image
 from tracker.video import VideoReader
 
 CLIP = Path(__file__).parent.parent / "docs" / "portrait.mp4"

@@ -12,7 +12,8 @@ import pytest
 from video_files import picture
 
 from model.errors import InputError
-from tracker.bench.moving_portrait import portrait_frame, portrait_image, portrait_motion
+from tracker.bench.moving_portrait import portrait_frame, portrait_motion
+from tracker.detection.portrait import portrait_image
 from tracker.live import SourceLostError
 from tracker.rawvideo import RawReader
 from tracker.sourceoptions import SourceOptions, parse_rate, parse_size

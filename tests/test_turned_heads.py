@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.markup import WFLW
-from tracker.bench.moving_portrait import portrait_image
+from tracker.detection.portrait import portrait_image
 from tracker.tracker import Tracker
 from train.groups import head_pose
 from train.turn import Turn, turn_head

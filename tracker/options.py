@@ -7,7 +7,7 @@ from typing import get_args
 
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
 from model.errors import InputError
-from tracker.detect import DETECTORS, DetectorChoice
+from tracker.detection.face_detector import DETECTORS, DetectorChoice
 from tracker.engines import Precision
 from tracker.smooth import smoothing
 
@@ -18,7 +18,7 @@ class TrackerOptions:
 
     Attributes:
         max_faces: faces to follow at once, >= 1.
-        detector: "auto", "full" or "short"; see `tracker.detect.FaceDetector`.
+        detector: "auto", "full" or "short"; see `tracker.detection.face_detector.FaceDetector`.
         min_detection: score under which detections are ignored, 0..1.
         detect_interval: while fewer faces than `max_faces` are followed, look for new ones this
             often, seconds. With none in sight every frame is searched: there is time then.

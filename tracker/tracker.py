@@ -15,7 +15,7 @@ from model.crop import Region
 from model.errors import InputError
 from model.markup import MARKUPS, Markup
 from tracker.closing import Closing
-from tracker.detect import FaceDetector, region_from_detection
+from tracker.detection.face_detector import FaceDetector, region_from_detection
 from tracker.engines import Engine, create_engine
 from tracker.inputs import find_inputs, is_series
 from tracker.look import CutDetector

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
 from model.errors import InputError, run_command
 from model.files import replacing
-from tracker.detect import FaceDetector
+from tracker.detection.face_detector import FaceDetector
 from tracker.engines import Engine, create_engine
 from tracker.engines.torch import open_torch_engine
 from train.ced import plot_ced

@@ -18,7 +18,7 @@ from model.crop import Region, crop_image, crop_matrix, region_from_box, to_crop
 from model.errors import InputError, run_command
 from model.markup import Markup
 from model.weights import load_network
-from tracker.detect import FaceDetector
+from tracker.detection.face_detector import FaceDetector
 from tracker.draw import DEFAULT_LAYERS, draw_faces
 from tracker.engines.base import normalize
 from tracker.engines.torch import open_torch_engine

@@ -1,4 +1,4 @@
-"""Fit the constants that turn a detector's box into a crop region (tracker/detect.py).
+"""Fit the constants of `tracker.detection.face_detector`: from its box to a crop region.
 
 `python -m train.fit_detector --data ROOT` pastes labelled training faces into pictures of a
 webcam's size, runs both face detectors, compares what they find with the region of the true
@@ -22,7 +22,7 @@ from rich.table import Table
 from model.crop import region_from_landmarks, warp_image
 from model.errors import run_command
 from model.markup import WFLW
-from tracker.detect import Detection, DetectorModel, FaceDetector
+from tracker.detection.face_detector import Detection, DetectorModel, FaceDetector
 from train.data.sample import Sample
 from train.data.wflw import read_wflw
 
@@ -55,7 +55,7 @@ def main(
     count: Annotated[int, typer.Option(min=20, help="Faces to use, half of them YTF.")] = 3000,
     seed: Annotated[int, typer.Option(help="Choice, size, place and roll of the faces.")] = 0,
 ) -> None:
-    """Print the constants of tracker/detect.py, fitted on the training split."""
+    """Print the constants of tracker/detection/face_detector.py, fitted on the training split."""
     rng = np.random.default_rng(seed)
     samples = _choose(read_wflw(data, "train"), count, rng)
     detectors = {model: FaceDetector(model) for model in MODELS}

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from model.config import get_variant
 from model.errors import InputError, run_command
-from tracker.detect import FaceDetector
+from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
 from train.changes import Change, load_changes
 from train.data import DEFAULT_SPLITS, MARKUP_OF, Sample, read_dataset

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.bench.moving_portrait import SIZE, portrait_frame, portrait_image, portrait_motion
+from tracker.bench.moving_portrait import SIZE, portrait_frame, portrait_motion
+from tracker.detection.portrait import portrait_image
 from tracker.videoinfo import VideoInfo
 from tracker.writer import VideoWriter
 

@@ -15,12 +15,11 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from model.errors import InputError, run_command
-from tracker.assets import ASSETS
+from model.errors import run_command
+from tracker.detection.portrait import PORTRAIT, portrait_image
 from tracker.videoinfo import VideoInfo
 from tracker.writer import VideoWriter
 
-PORTRAIT = ASSETS / "portrait.jpg"  # see assets/README.md
 SIZE = (640, 480)  # width, height of the clip, pixels
 RATE = Fraction(30)  # frames per second
 FRAMES = 120  # four seconds, one round of the motion: the clip loops without a jump
@@ -32,14 +31,6 @@ _CENTRE, _CENTRE_SWING = np.array([320.0, 212.0]), np.array([55.0, 12.0])
 _ROLL_SWING = np.deg2rad(12.0)
 _SCALE, _SCALE_SWING = 1.9, 0.12
 _CRF = 24  # a resampled photograph has no fine grain to keep; 190 kB
-
-
-def portrait_image() -> NDArray[np.uint8]:
-    """The portrait: [512, 512, 3], uint8, RGB, one face."""
-    image = cv2.imread(str(PORTRAIT), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InputError(f"{PORTRAIT} is missing or damaged: install the package again.")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def portrait_motion(frames: int = FRAMES) -> NDArray[np.float64]:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from model.crop import Region, from_crop
 from model.errors import InputError
-from tracker.bench.moving_portrait import portrait_frame, portrait_image
+from tracker.bench.moving_portrait import portrait_frame
+from tracker.detection.portrait import portrait_image
 from tracker.engines import Precision
 from tracker.measure import LandmarkNetwork
 from tracker.options import TrackerOptions

@@ -11,12 +11,12 @@ from rich.console import Console
 
 from model.decoder import Decoder
 from model.errors import InputError
+from tracker.detection.portrait import portrait_crops
 from tracker.engines.base import Points, Precision
 from tracker.engines.onnx_file import OUTPUT, read_onnx
 from tracker.tensorrt.choice import choose_flavour
 from tracker.tensorrt.cuda import Gpu, find_gpu
 from tracker.tensorrt.decoding import PEAKS, POINTS
-from tracker.tensorrt.faces import portrait_crops
 from tracker.tensorrt.flavour import Flavour
 from tracker.tensorrt.progress import build_progress
 from tracker.tensorrt.record import EngineRecord, read_record

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from model.crop import Region, crop_image
 from model.errors import InputError
-from tracker.bench.moving_portrait import portrait_image
-from tracker.detect import FaceDetector, region_from_detection
+from tracker.assets import ASSETS
+from tracker.detection.face_detector import FaceDetector, region_from_detection
+
+PORTRAIT = ASSETS / "portrait.jpg"  # see assets/README.md
+
+
+def portrait_image() -> NDArray[np.uint8]:
+    """The portrait: [512, 512, 3], uint8, RGB, one face."""
+    image = cv2.imread(str(PORTRAIT), cv2.IMREAD_COLOR)
+    if image is None:
+        raise InputError(f"{PORTRAIT} is missing or damaged: install the package again.")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
 
 _VIEWS = 24
 # This far from where the detector sees the face, and so much smaller or larger, in parts of the
