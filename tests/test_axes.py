@@ -6,12 +6,12 @@ import pytest
 from numpy.typing import NDArray
 
 from model.markup import MARKUPS, WFLW
-from tracker.axes import draw_axes
-from tracker.draw import draw_faces
+from tracker.drawing.draw_faces import draw_faces
+from tracker.drawing.head_axes import draw_axes
+from tracker.drawing.style import DrawStyle
 from tracker.face3d import face_model
 from tracker.intrinsics import Intrinsics
 from tracker.pose import Pose, project
-from tracker.style import DrawStyle
 
 CAMERA = Intrinsics.from_fov(640, 480)
 RED, GREEN, BLUE = range(3)

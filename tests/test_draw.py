@@ -10,11 +10,18 @@ from model.crop import Region, crop_matrix, to_crop
 from model.errors import InputError
 from model.heatmap import crop_to_heatmap, encode_boundaries
 from model.markup import MARKUPS, WFLW
-from tracker.draw import DEFAULT_LAYERS, LAYERS, draw_faces, parse_layers, smooth_curve, wants_maps
+from tracker.drawing.draw_faces import (
+    DEFAULT_LAYERS,
+    LAYERS,
+    draw_faces,
+    parse_layers,
+    smooth_curve,
+    wants_maps,
+)
+from tracker.drawing.strokes import Window
+from tracker.drawing.style import DrawStyle
+from tracker.drawing.text_label import draw_label
 from tracker.engines.base import Maps
-from tracker.label import draw_label
-from tracker.strokes import Window
-from tracker.style import DrawStyle
 
 
 def face(size: float = 150.0, x: float = 200.0, y: float = 150.0, number: int = 0):

@@ -9,8 +9,8 @@ from scipy.ndimage import map_coordinates
 from model.crop import Region, crop_matrix, to_crop
 from model.heatmap import crop_to_heatmap, encode_boundaries
 from model.markup import WFLW
+from tracker.drawing.network_maps import draw_attention, draw_boundaries
 from tracker.engines.base import Maps
-from tracker.overlay import draw_attention, draw_boundaries
 
 SIDE = 48  # of the maps; the crop has 4 times as many
 REGIONS = [

@@ -8,7 +8,7 @@ import pytest
 
 from model.errors import InputError
 from tracker import preview
-from tracker.draw import DEFAULT_LAYERS
+from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.preview import Preview, check_display, has_display
 
 IMAGE = np.full((48, 64, 3), (200, 100, 50), dtype=np.uint8)

@@ -4,8 +4,8 @@ from test_draw import canvas, face
 
 from model.errors import InputError
 from model.markup import WFLW
-from tracker.draw import draw_faces
-from tracker.style import PALETTE, DrawStyle, Size, parse_style
+from tracker.drawing.draw_faces import draw_faces
+from tracker.drawing.style import PALETTE, DrawStyle, Size, parse_style
 
 POINTS, CURVES = frozenset({"points"}), frozenset({"curves"})
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
 from tracker.detection.portrait import portrait_image
-from tracker.style import PALETTE
+from tracker.drawing.style import PALETTE
 
 MISSING = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]
 pytestmark = [

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from model.errors import InputError
 from tracker.codec import check_codec
-from tracker.draw import DEFAULT_LAYERS
+from tracker.drawing.annotated_picture import Comparison
+from tracker.drawing.draw_faces import DEFAULT_LAYERS
+from tracker.drawing.style import DrawStyle
 from tracker.extras import Extras
 from tracker.options import TrackerOptions
-from tracker.painter import Comparison
 from tracker.sourceoptions import SourceOptions
-from tracker.style import DrawStyle
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Job:
         options: how to track.
         layers: what to draw; the network's maps only with `TrackerOptions.maps`.
         style: sizes and colours.
-        compare: what `out` and the window show on the left, see `tracker.painter.Painter`.
+        compare: what `out` and the window show on the left, see
+        `tracker.drawing.annotated_picture.Painter`.
         codec: of a video `out`, see `tracker.codec`.
         crf: quality of a video `out`; None for the codec's own.
         overwrite: replace existing outputs.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.draw import DEFAULT_LAYERS
+from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.picture import encode_picture
 
 KEYS = "space pauses, s saves the picture, d changes what is drawn, q ends"

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from model.errors import InputError
+from tracker.drawing.annotated_picture import Painter
 from tracker.extras import open_extras
 from tracker.interrupt import StopFlag, Stopped, interrupt_flag
 from tracker.job import Job, Summary
 from tracker.live import LiveReader, SourceLostError
 from tracker.offline import follow_twice
-from tracker.painter import Painter
 from tracker.picture import PictureWriter
 from tracker.pipeline import ReadAhead
 from tracker.preview import Preview, check_display

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.derive import Deriver
+from tracker.drawing.annotated_picture import Painter
 from tracker.extras import FrameSink
-from tracker.painter import Painter
 from tracker.picture import PictureWriter
 from tracker.pipeline import WriteBehind
 from tracker.preview import Preview

@@ -19,7 +19,7 @@ from model.errors import InputError, run_command
 from model.markup import Markup
 from model.weights import load_network
 from tracker.detection.face_detector import FaceDetector
-from tracker.draw import DEFAULT_LAYERS, draw_faces
+from tracker.drawing.draw_faces import DEFAULT_LAYERS, draw_faces
 from tracker.engines.base import normalize
 from tracker.engines.torch import open_torch_engine
 from train.ced import plot_ced

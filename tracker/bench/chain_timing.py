@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track as progress
 
 from tracker.bench.memory import peak_mb, resident_mb
-from tracker.draw import DEFAULT_LAYERS, draw_faces
+from tracker.drawing.draw_faces import DEFAULT_LAYERS, draw_faces
 from tracker.engines import Engine
 from tracker.options import TrackerOptions
 from tracker.pipeline import ReadAhead, WriteBehind

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.strokes import Colour, Window
-from tracker.style import shrunk
+from tracker.drawing.strokes import Colour, Window
+from tracker.drawing.style import shrunk
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 

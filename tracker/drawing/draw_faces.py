@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from model.crop import Region
 from model.errors import InputError
 from model.markup import Markup
-from tracker.axes import draw_axes
+from tracker.drawing.head_axes import draw_axes
+from tracker.drawing.network_maps import draw_attention, draw_boundaries
+from tracker.drawing.strokes import Window
+from tracker.drawing.style import DrawStyle
+from tracker.drawing.text_label import draw_label
 from tracker.engines.base import Maps
 from tracker.intrinsics import Intrinsics
-from tracker.label import draw_label
-from tracker.overlay import draw_attention, draw_boundaries
-from tracker.strokes import Window
-from tracker.style import DrawStyle
 
 LAYERS = ("points", "curves", "boundaries", "pose", "ids", "box", "attention")
 MAP_LAYERS = frozenset({"boundaries", "attention"})

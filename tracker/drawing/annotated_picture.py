@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.markup import Markup
-from tracker.draw import draw_faces
+from tracker.drawing.draw_faces import draw_faces
+from tracker.drawing.style import WHITE, DrawStyle
+from tracker.drawing.text_label import draw_label
 from tracker.intrinsics import Intrinsics
-from tracker.label import draw_label
 from tracker.results import Face
-from tracker.style import WHITE, DrawStyle
 
 Comparison = Literal["source", "raw"]
 COMPARISONS: tuple[Comparison, ...] = get_args(Comparison)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from model.errors import InputError
-from tracker.strokes import Colour
+from tracker.drawing.strokes import Colour
 
 # One colour per track: light and saturated, far from skin and from each other.
 PALETTE: tuple[Colour, ...] = (
