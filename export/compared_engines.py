@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.weights import load_network
 from model.zoo import INT8, find_int8, shipped
-from tracker.engines import Engine, Precision, create_engine
+from tracker.engines.base import Engine, Precision
+from tracker.engines.create import create_engine
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.tensorrt import TensorRtEngine
 from tracker.engines.torch import open_torch_engine

@@ -29,8 +29,7 @@ from model.files import replacing
 from model.markup import WFLW
 from model.weights import load_network
 from model.zoo import INT8, find_weights
-from tracker.engines.onnx_file import OUTPUT, read_onnx
-from tracker.engines.prune import keep_outputs
+from tracker.engines.onnx_file import OUTPUT, keep_outputs, read_onnx
 
 # Faces on which is decided what stays in floats. More take longer: every part of the network is
 # tried on them.

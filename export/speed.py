@@ -31,8 +31,7 @@ from model.weights import load_network
 from model.zoo import find_weights
 from tracker.bench.network_cost import network_work
 from tracker.bench.roofline import Device, Limit, measure_limit
-from tracker.engines import Engine
-from tracker.engines.base import PointEngine
+from tracker.engines.base import Engine, PointEngine
 from tracker.engines.onnx_file import read_onnx
 
 # Long enough for a steady clock, and enough runs for a median.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.crop import Region, region_from_landmarks
 from model.heatmap import crop_to_heatmap, encode_landmarks
-from tracker.engines import ModelInfo
+from tracker.engines.base import ModelInfo
 
 SIZE = 256
 LEVELS = (90, 140, 190, 240)  # blue of face 0, 1, 2, 3

@@ -17,7 +17,7 @@ from tracker.bench.chain_timing import STAGES, WARM_UP, BenchResult, Memory, mea
 from tracker.bench.roofline import Limit
 from tracker.commands import bench
 from tracker.commands.bench import bench_command
-from tracker.engines import ENGINES, create_engine
+from tracker.engines.create import ENGINES, create_engine
 from tracker.options import TrackerOptions
 from tracker.video import VideoReader
 

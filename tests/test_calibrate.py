@@ -17,7 +17,8 @@ from model.markup import WFLW
 from model.weights import load_network
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
 from tracker.detection.portrait import portrait_image
-from tracker.engines import ModelInfo, create_engine
+from tracker.engines.base import ModelInfo
+from tracker.engines.create import create_engine
 from tracker.measure import LandmarkNetwork
 from train import calibrate
 from train.confidence import assess, fit_calibration

@@ -15,7 +15,7 @@ from export.labelled_crops import LabelledCrops, labelled_crops
 from model.errors import InputError
 from model.markup import WFLW
 from tracker.detection.portrait import portrait_crops
-from tracker.engines import ModelInfo
+from tracker.engines.base import ModelInfo
 from tracker.engines.torch import open_torch_engine
 
 

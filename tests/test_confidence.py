@@ -19,7 +19,7 @@ from model.confidence import UNCALIBRATED, Calibration
 from model.crop import Region
 from model.errors import InputError
 from model.weights import load_network, save_calibrated
-from tracker.engines import ModelInfo
+from tracker.engines.base import ModelInfo
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.torch import model_info
 from tracker.measure import LandmarkNetwork

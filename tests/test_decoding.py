@@ -15,7 +15,7 @@ from tiny_onnx import reference, tiny_onnx
 from model.decoder import Decoder, decode
 from model.errors import InputError
 from tracker.detection.portrait import portrait_crops
-from tracker.engines import normalize
+from tracker.engines.base import normalize
 from tracker.engines.onnx_file import read_onnx
 from tracker.tensorrt.decoding import with_decoder
 from tracker.tensorrt.half import to_half

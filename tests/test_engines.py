@@ -8,7 +8,8 @@ from tiny_onnx import METADATA, reference, tiny_onnx
 
 from model.errors import InputError
 from tracker import engines
-from tracker.engines import create_engine, normalize
+from tracker.engines.base import normalize
+from tracker.engines.create import create_engine
 
 NAMES = ("openvino", "onnxruntime")
 

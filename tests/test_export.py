@@ -26,7 +26,7 @@ from model.network.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
 from model.zoo import find_weights
 from tracker.detection.portrait import portrait_crops
-from tracker.engines import create_engine
+from tracker.engines.create import create_engine
 from tracker.tensorrt.record import record_path
 
 

@@ -11,7 +11,7 @@ from export.agreement import compare, landmarks_of
 from model.errors import InputError
 from model.zoo import find_weights
 from tracker.detection.portrait import portrait_crops
-from tracker.engines import normalize
+from tracker.engines.base import normalize
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
 from tracker.tensorrt.constants import fold_constants

@@ -18,9 +18,9 @@ from model.errors import InputError
 from model.network.propnet import PropNet
 from model.weights import Metadata, load_network
 from tracker import Tracker, TrackerOptions, engines
-from tracker.engines import Maps, create_engine
-from tracker.engines.onnx_file import read_onnx
-from tracker.engines.prune import keep_outputs
+from tracker.engines.base import Maps
+from tracker.engines.create import create_engine
+from tracker.engines.onnx_file import keep_outputs, read_onnx
 
 CROPS = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
 NAMES = ("openvino", "onnxruntime", "torch")

@@ -24,7 +24,7 @@ from model import zoo
 from model.errors import InputError
 from model.files import sha256
 from tracker import engines
-from tracker.engines import create_engine
+from tracker.engines.create import create_engine
 from tracker.engines.onnx_file import read_onnx
 
 ENGINES = ("openvino", "onnxruntime")

@@ -22,8 +22,7 @@ from model.errors import InputError
 from model.network.propnet import PropNet
 from model.weights import Metadata
 from model.zoo import shipped
-from tracker.engines.onnx_file import OUTPUT, read_onnx
-from tracker.engines.prune import keep_outputs
+from tracker.engines.onnx_file import OUTPUT, keep_outputs, read_onnx
 from tracker.tensorrt import store
 from tracker.tensorrt.builder import Batch, build_engine, make_logger, parse_network
 from tracker.tensorrt.cuda import Gpu

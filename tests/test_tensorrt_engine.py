@@ -19,8 +19,8 @@ import tracker.engines.tensorrt as engine_module
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
 from tracker import engines
-from tracker.engines import ModelInfo, create_engine
-from tracker.engines.base import PointEngine
+from tracker.engines.base import ModelInfo, PointEngine
+from tracker.engines.create import create_engine
 from tracker.engines.tensorrt import TensorRtEngine
 from tracker.tensorrt import cuda
 from tracker.tensorrt.choice import choose_flavour, usable

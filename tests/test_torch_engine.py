@@ -15,9 +15,10 @@ from model.decoder import DECODERS, DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
 from model.network.coordconv import AddCoords, coordinates
 from model.weights import load_network
-from tracker.engines import ModelInfo, create_engine, normalize, torch_graph
 from tracker.engines import torch as torch_module
-from tracker.engines.base import PointEngine
+from tracker.engines import torch_graph
+from tracker.engines.base import ModelInfo, PointEngine, normalize
+from tracker.engines.create import create_engine
 from tracker.engines.torch import TorchEngine, half_network, normalize_pixels, open_torch_engine
 from tracker.engines.torch_decode import decode_maps
 

@@ -17,7 +17,7 @@ from model.errors import InputError
 
 if TYPE_CHECKING:
     from model.crop import Region
-    from tracker.engines import create_engine
+    from tracker.engines.create import create_engine
     from tracker.options import TrackerOptions
     from tracker.results import Face, TrackedFrame
     from tracker.tracker import Tracker

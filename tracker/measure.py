@@ -14,8 +14,7 @@ from model.crop import Region, crop_image, crop_matrix, from_crop, region_from_l
 from model.decoder import DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
 from model.markup import MARKUPS
-from tracker.engines import Engine, MapEngine, Maps
-from tracker.engines.base import PointEngine
+from tracker.engines.base import Engine, MapEngine, Maps, PointEngine
 from tracker.look import face_look
 from tracker.stopwatch import Stopwatch
 

@@ -8,7 +8,7 @@ from typing import get_args
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
 from model.errors import InputError
 from tracker.detection.face_detector import DETECTORS, DetectorChoice
-from tracker.engines import Precision
+from tracker.engines.base import Precision
 from tracker.smooth import smoothing
 
 
@@ -32,7 +32,7 @@ class TrackerOptions:
             faces are.
         smoothing: "balanced", "stable", "responsive" or "off".
         decoder: "centroid", "dark" or "quarter"; see `model.decoder.decode`.
-        precision: "auto", "f32", "bf16" or "int8"; see `tracker.engines.create_engine`.
+        precision: "auto", "f32", "bf16" or "int8"; see `tracker.engines.create.create_engine`.
         threads: CPU threads of the engine, None for all cores.
         maps: whether faces come with the network's boundary and attention maps (`Face.maps`,
             140 kB each at 192 x 192).

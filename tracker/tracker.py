@@ -16,7 +16,8 @@ from model.errors import InputError
 from model.markup import MARKUPS, Markup
 from tracker.closing import Closing
 from tracker.detection.face_detector import FaceDetector, region_from_detection
-from tracker.engines import Engine, create_engine
+from tracker.engines.base import Engine
+from tracker.engines.create import create_engine
 from tracker.inputs import find_inputs, is_series
 from tracker.look import CutDetector
 from tracker.measure import LandmarkNetwork, Measurement
@@ -48,7 +49,8 @@ class Tracker(Closing):
 
     Args:
         weights: a shipped name or the path of an .onnx file.
-        engine: a name for `tracker.engines.create_engine`, or an engine (which is then not closed
+        engine: a name for `tracker.engines.create.create_engine`, or an engine (which is then not
+        closed
             here).
         options: how to track.
 

@@ -24,7 +24,8 @@ from model.confidence import UNCALIBRATED, Calibration
 from model.errors import InputError, run_command
 from model.files import replacing
 from model.weights import save_calibrated
-from tracker.engines import Engine, create_engine
+from tracker.engines.base import Engine
+from tracker.engines.create import create_engine
 from tracker.engines.torch import open_torch_engine
 from tracker.options import TrackerOptions
 from train.confidence import Assessment, assess, figures, fit_calibration

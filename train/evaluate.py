@@ -23,7 +23,8 @@ from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
 from model.errors import InputError, run_command
 from model.files import replacing
 from tracker.detection.face_detector import FaceDetector
-from tracker.engines import Engine, create_engine
+from tracker.engines.base import Engine
+from tracker.engines.create import create_engine
 from tracker.engines.torch import open_torch_engine
 from train.ced import plot_ced
 from train.data import DEFAULT_SPLITS, SPLITS, Sample, read_dataset, select_named

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from export.agreement import Agreement, compare, landmarks_of
 from export.int8.qdq_graph import dense_layers, multiplications, restore
-from tracker.engines import create_engine
+from tracker.engines.create import create_engine
 
 # Where a mean distance is as small as between engines in floats, nothing is left to win.
 _AIM = 0.05

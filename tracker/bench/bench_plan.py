@@ -13,7 +13,8 @@ from model.zoo import INT8, shipped
 from tracker.bench.chain_timing import BenchResult
 from tracker.bench.network_cost import network_work
 from tracker.bench.roofline import Device, Limit, measure_limit
-from tracker.engines import ENGINES, Engine, Precision
+from tracker.engines.base import Engine, Precision
+from tracker.engines.create import ENGINES
 
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 # Bytes of a number. A precision that is not here has no limit that could be measured.
@@ -25,7 +26,7 @@ class Choice:
     """An engine to measure.
 
     Attributes:
-        engine: a name that `tracker.engines.create_engine` takes.
+        engine: a name that `tracker.engines.create.create_engine` takes.
         precision: likewise.
     """
 

@@ -15,7 +15,7 @@ from rich.progress import track as progress
 
 from tracker.bench.memory import peak_mb, resident_mb
 from tracker.drawing.draw_faces import DEFAULT_LAYERS, draw_faces
-from tracker.engines import Engine
+from tracker.engines.base import Engine
 from tracker.options import TrackerOptions
 from tracker.pipeline import ReadAhead, WriteBehind
 from tracker.results import Face

@@ -20,7 +20,7 @@ from model.crop import Region, from_crop
 from model.errors import InputError
 from tracker.bench.moving_portrait import portrait_frame
 from tracker.detection.portrait import portrait_image
-from tracker.engines import Precision
+from tracker.engines.base import Precision
 from tracker.measure import LandmarkNetwork
 from tracker.options import TrackerOptions
 from tracker.smooth import SMOOTHING, FaceFilter, parts
@@ -68,7 +68,7 @@ def measure_stability(
         weights: a shipped name or a path.
         engine: name of the engine.
         threads: CPU threads of the engine, None for all cores.
-        precision: of the engine; see `tracker.engines.create_engine`.
+        precision: of the engine; see `tracker.engines.create.create_engine`.
 
     Returns:
         Preset -> figures.

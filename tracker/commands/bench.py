@@ -29,7 +29,8 @@ from tracker.bench.bench_table import Run, bench_json, print_bench
 from tracker.bench.chain_timing import BenchResult, measure
 from tracker.bench.stability import measure_stability
 from tracker.bench.stability_plot import check_plotting, plot_stability
-from tracker.engines import ENGINES, Engine, create_engine
+from tracker.engines.base import Engine
+from tracker.engines.create import ENGINES, create_engine
 from tracker.options import TrackerOptions
 from tracker.quiet import native_stderr_hidden
 from tracker.video import VideoReader

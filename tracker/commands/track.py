@@ -14,7 +14,7 @@ from tracker.commands.track_folder import leave, track_series
 from tracker.interrupt import Stopped
 
 if TYPE_CHECKING:
-    from tracker.engines import Precision
+    from tracker.engines.base import Precision
 
 
 def _print_version(wanted: bool) -> None:

@@ -253,7 +253,7 @@ def create_torch_engine(
     precision: Precision = "auto",
     maps: bool = False,
 ) -> TorchEngine:
-    """The engine `torch` of `tracker.engines.create_engine`; torch's threads are the process's."""
+    """The engine `torch` of `create_engine`; torch's threads are the process's."""
     if threads is not None:
         torch.set_num_threads(threads)
     engine = open_torch_engine(weights, "auto", precision)
