@@ -39,7 +39,7 @@ _HOMES = {
     "TrackedFrame": "tracker.results",
     "Tracker": "tracker.tracker",
     "TrackerOptions": "tracker.options",
-    "create_engine": "tracker.engines",
+    "create_engine": "tracker.engines.create",
 }
 
 
