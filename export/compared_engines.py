@@ -18,9 +18,9 @@ from model.zoo import INT8, find_int8, shipped
 from tracker.engines.base import Engine, Precision
 from tracker.engines.create import create_engine
 from tracker.engines.onnx_file import read_onnx
-from tracker.engines.tensorrt import TensorRtEngine
+from tracker.engines.tensorrt.engine import TensorRtEngine
+from tracker.engines.tensorrt.half_precision import measure_peaks, overflowing, to_half
 from tracker.engines.torch import open_torch_engine
-from tracker.tensorrt.half import measure_peaks, overflowing, to_half
 
 # Percent of the inter-ocular distance; papers give NME with two digits.
 NME_TOLERANCE = 0.01

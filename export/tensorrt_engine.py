@@ -16,13 +16,23 @@ from export.agreement import Agreement, compare, landmarks_of
 from model.errors import InputError
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
-from tracker.tensorrt.builder import Batch
-from tracker.tensorrt.choice import choose_flavour
-from tracker.tensorrt.cuda import find_gpu
-from tracker.tensorrt.flavour import Flavour, installed_flavours, load_flavour
-from tracker.tensorrt.progress import build_progress
-from tracker.tensorrt.record import EngineRecord, read_engine, record_path
-from tracker.tensorrt.store import EnginePrecision, Prepared, Recipe, make_engine, prepare
+from tracker.engines.tensorrt.build_progress import build_progress
+from tracker.engines.tensorrt.builder import Batch
+from tracker.engines.tensorrt.cuda import find_gpu
+from tracker.engines.tensorrt.edition import (
+    Flavour,
+    choose_flavour,
+    installed_flavours,
+    load_flavour,
+)
+from tracker.engines.tensorrt.engine_record import EngineRecord, read_engine, record_path
+from tracker.engines.tensorrt.engine_store import (
+    EnginePrecision,
+    Prepared,
+    Recipe,
+    make_engine,
+    prepare,
+)
 
 # Mean distance, in pixels of the crop, by which rounding to 16 bits may move landmarks. A single
 # landmark may move further where two peaks of its heatmap are equally high.

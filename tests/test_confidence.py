@@ -21,9 +21,9 @@ from model.errors import InputError
 from model.weights import load_network, save_calibrated
 from tracker.engines.base import ModelInfo
 from tracker.engines.onnx_file import read_onnx
+from tracker.engines.tensorrt.engine_record import ANY_GPU, EngineRecord, read_engine, write_engine
 from tracker.engines.torch import model_info
 from tracker.measure import LandmarkNetwork
-from tracker.tensorrt.record import ANY_GPU, EngineRecord, read_engine, write_engine
 
 MADE = Calibration(face=(-9.0, 4.0, 6.0, 2.0), point=(-5.0, 3.0, 7.0, 2.0))
 

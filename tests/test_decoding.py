@@ -17,8 +17,8 @@ from model.errors import InputError
 from tracker.detection.portrait import portrait_crops
 from tracker.engines.base import normalize
 from tracker.engines.onnx_file import read_onnx
-from tracker.tensorrt.decoding import with_decoder
-from tracker.tensorrt.half import to_half
+from tracker.engines.tensorrt.decoder_graph import with_decoder
+from tracker.engines.tensorrt.half_precision import to_half
 
 # Pixels of the crop. What 32 instead of 64 bits move the Newton step by: measured below 3e-5.
 TOLERANCE = 1e-4

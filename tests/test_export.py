@@ -27,7 +27,7 @@ from model.weights import Metadata, load_network, save_network
 from model.zoo import find_weights
 from tracker.detection.portrait import portrait_crops
 from tracker.engines.create import create_engine
-from tracker.tensorrt.record import record_path
+from tracker.engines.tensorrt.engine_record import record_path
 
 
 @pytest.fixture(scope="module")
@@ -333,7 +333,7 @@ def test_engine_requests_that_cannot_be_met(weights: Path, tmp_path: Path) -> No
 def test_without_tensorrt_it_says_what_to_install(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tracker.tensorrt.flavour as flavour_module
+    import tracker.engines.tensorrt.edition as flavour_module
 
     for module in (engine_module, flavour_module):
         monkeypatch.setattr(module, "installed_flavours", tuple)

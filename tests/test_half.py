@@ -14,8 +14,13 @@ from tracker.detection.portrait import portrait_crops
 from tracker.engines.base import normalize
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
-from tracker.tensorrt.constants import fold_constants
-from tracker.tensorrt.half import LIMIT, measure_peaks, overflowing, to_half
+from tracker.engines.tensorrt.half_precision import (
+    LIMIT,
+    fold_constants,
+    measure_peaks,
+    overflowing,
+    to_half,
+)
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 

@@ -23,14 +23,14 @@ from model.network.propnet import PropNet
 from model.weights import Metadata
 from model.zoo import shipped
 from tracker.engines.onnx_file import OUTPUT, keep_outputs, read_onnx
-from tracker.tensorrt import store
-from tracker.tensorrt.builder import Batch, build_engine, make_logger, parse_network
-from tracker.tensorrt.cuda import Gpu
-from tracker.tensorrt.decoding import with_decoder
-from tracker.tensorrt.flavour import Flavour, load_flavour
-from tracker.tensorrt.half import to_half
-from tracker.tensorrt.record import ANY_GPU, foreign, read_engine, record_path
-from tracker.tensorrt.store import Recipe, cached_engine, engine_folder
+from tracker.engines.tensorrt import engine_store
+from tracker.engines.tensorrt.builder import Batch, build_engine, make_logger, parse_network
+from tracker.engines.tensorrt.cuda import Gpu
+from tracker.engines.tensorrt.decoder_graph import with_decoder
+from tracker.engines.tensorrt.edition import Flavour, load_flavour
+from tracker.engines.tensorrt.engine_record import ANY_GPU, foreign, read_engine, record_path
+from tracker.engines.tensorrt.engine_store import Recipe, cached_engine, engine_folder
+from tracker.engines.tensorrt.half_precision import to_half
 
 trt = pytest.importorskip("tensorrt_rtx", reason="pip install 'propnet-tracker[rtx]'")
 
@@ -256,15 +256,15 @@ def test_every_part_of_the_key_makes_another_engine(
     ]
     # The key alone: each of them was built above or will be on a GPU.
     keys = [r.record().key for r in recipes]
-    monkeypatch.setattr(store, "find_gpu", lambda: Gpu("NVIDIA A", "8.0"))
+    monkeypatch.setattr(engine_store, "find_gpu", lambda: Gpu("NVIDIA A", "8.0"))
     on_gpu = replace(recipe, flavour=replace(recipe.flavour, name="tensorrt"))
     keys.append(on_gpu.record().key)
-    monkeypatch.setattr(store, "find_gpu", lambda: Gpu("NVIDIA A", "8.6"))
+    monkeypatch.setattr(engine_store, "find_gpu", lambda: Gpu("NVIDIA A", "8.6"))
     keys.append(on_gpu.record().key)
-    monkeypatch.setattr(store, "find_gpu", lambda: Gpu("NVIDIA B", "8.6"))
+    monkeypatch.setattr(engine_store, "find_gpu", lambda: Gpu("NVIDIA B", "8.6"))
     keys.append(on_gpu.record().key)
     assert len(set(keys)) == len(keys)
-    assert len({store._digest(r.record()) for r in recipes}) == len(recipes)
+    assert len({engine_store._digest(r.record()) for r in recipes}) == len(recipes)
     assert recipe.record().key == keys[0]
     assert not cache.exists()
 

@@ -15,18 +15,17 @@ from commands import Run
 from fake_gpu import CudaError, Gpu, fake_driver, fake_library, fake_tensorrt
 from tiny_onnx import reference, tiny_onnx
 
-import tracker.engines.tensorrt as engine_module
+import tracker.engines.tensorrt.engine as engine_module
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
 from tracker import engines
 from tracker.engines.base import ModelInfo, PointEngine
 from tracker.engines.create import create_engine
-from tracker.engines.tensorrt import TensorRtEngine
-from tracker.tensorrt import cuda
-from tracker.tensorrt.choice import choose_flavour, usable
-from tracker.tensorrt.decoding import with_decoder
-from tracker.tensorrt.flavour import Flavour, load_flavour, supports
-from tracker.tensorrt.record import ANY_GPU, EngineRecord, record_path, write_engine
+from tracker.engines.tensorrt import cuda
+from tracker.engines.tensorrt.decoder_graph import with_decoder
+from tracker.engines.tensorrt.edition import Flavour, choose_flavour, load_flavour, supports, usable
+from tracker.engines.tensorrt.engine import TensorRtEngine
+from tracker.engines.tensorrt.engine_record import ANY_GPU, EngineRecord, record_path, write_engine
 
 SIZE, POINTS, MAXIMUM = 64, 98, 4
 INFO = ModelInfo("tiny", "wflw98", SIZE, "ab" * 32)
@@ -399,19 +398,19 @@ def test_auto_prefers_a_gpu_that_works(machine: Machine, monkeypatch: pytest.Mon
 
 
 def test_which_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
-    import tracker.tensorrt.flavour as flavour_module
+    import tracker.engines.tensorrt.edition as flavour_module
 
     h100 = cuda.Gpu("NVIDIA H100", "9.0")
     assert supports("tensorrt", "9.0")
     assert supports("tensorrt_rtx", "12.0")
     assert not supports("tensorrt_rtx", "9.0")
-    for module in (flavour_module, import_module("tracker.tensorrt.choice")):
+    for module in (flavour_module, import_module("tracker.engines.tensorrt.edition")):
         monkeypatch.setattr(module, "installed_flavours", lambda: ("tensorrt_rtx",))
     with pytest.raises(InputError, match=r"does not run on NVIDIA H100 .*9.0"):
         choose_flavour(h100)
     with pytest.raises(InputError, match="TensorRT is not installed: pip install"):
         load_flavour("tensorrt")
-    for module in (flavour_module, import_module("tracker.tensorrt.choice")):
+    for module in (flavour_module, import_module("tracker.engines.tensorrt.edition")):
         monkeypatch.setattr(module, "installed_flavours", lambda: ("tensorrt", "tensorrt_rtx"))
     old = ModuleType("tensorrt")
     old.__version__ = "8.6.1"  # type: ignore[attr-defined]

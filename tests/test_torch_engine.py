@@ -330,7 +330,7 @@ def test_the_tracker_needs_no_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = None;"
         "import tracker.tracker, tracker.engines, tracker.engines.onnxruntime,"
-        "tracker.engines.tensorrt;"
+        "tracker.engines.tensorrt.engine;"
         "from tracker.engines import create_engine\n"
         "try: create_engine('torch', 'propnet-s')\n"
         "except Exception as error: print(error)"

@@ -23,7 +23,7 @@ _ENGINES: dict[str, tuple[str, str, str, str]] = {
         "pip install onnxruntime",
     ),
     # What it needs is several things at once; the engine says which one is missing.
-    "tensorrt": ("tracker.engines.tensorrt", "TensorRtEngine", "", ""),
+    "tensorrt": ("tracker.engines.tensorrt.engine", "TensorRtEngine", "", ""),
     "torch": (
         "tracker.engines.torch",
         "create_torch_engine",
@@ -123,7 +123,7 @@ def _tensorrt_takes(weights: str) -> bool:
 
 
 def _tensorrt_usable() -> bool:
-    from tracker.tensorrt.choice import usable  # noqa: PLC0415  (only where it is asked for)
+    from tracker.engines.tensorrt.edition import usable  # noqa: PLC0415  (only where it is asked for)
 
     return usable()
 

@@ -19,12 +19,18 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.files import replacing
 from tracker.engines.onnx_file import OnnxFile
-from tracker.tensorrt.builder import Batch, Report, build_engine
-from tracker.tensorrt.cuda import Gpu, find_gpu
-from tracker.tensorrt.decoding import with_decoder
-from tracker.tensorrt.flavour import Flavour
-from tracker.tensorrt.half import measure_peaks, overflowing, to_half
-from tracker.tensorrt.record import ANY_GPU, EngineRecord, foreign, read_engine, write_engine
+from tracker.engines.tensorrt.builder import Batch, Report, build_engine
+from tracker.engines.tensorrt.cuda import Gpu, find_gpu
+from tracker.engines.tensorrt.decoder_graph import with_decoder
+from tracker.engines.tensorrt.edition import Flavour
+from tracker.engines.tensorrt.engine_record import (
+    ANY_GPU,
+    EngineRecord,
+    foreign,
+    read_engine,
+    write_engine,
+)
+from tracker.engines.tensorrt.half_precision import measure_peaks, overflowing, to_half
 
 EnginePrecision = Literal["fp16", "fp32"]
 # Makes crops [N, S, S, 3] of side S on which overflows are looked for.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.errors import InputError
-from tracker.tensorrt.flavour import Flavour
+from tracker.engines.tensorrt.edition import Flavour
 
 # Scratch memory the builder may try. The largest network's layers need a tenth; without a limit it
 # takes all there is, also from a program that runs beside it.

@@ -14,21 +14,20 @@ from model.errors import InputError
 from tracker.detection.portrait import portrait_crops
 from tracker.engines.base import Points, Precision
 from tracker.engines.onnx_file import OUTPUT, read_onnx
-from tracker.tensorrt.choice import choose_flavour
-from tracker.tensorrt.cuda import Gpu, find_gpu
-from tracker.tensorrt.decoding import PEAKS, POINTS
-from tracker.tensorrt.flavour import Flavour
-from tracker.tensorrt.progress import build_progress
-from tracker.tensorrt.record import EngineRecord, read_record
-from tracker.tensorrt.runner import Runner
-from tracker.tensorrt.store import Recipe, cached_engine, given_engine
+from tracker.engines.tensorrt.build_progress import build_progress
+from tracker.engines.tensorrt.cuda import Gpu, find_gpu
+from tracker.engines.tensorrt.decoder_graph import PEAKS, POINTS
+from tracker.engines.tensorrt.edition import Flavour, choose_flavour
+from tracker.engines.tensorrt.engine_record import EngineRecord, read_record
+from tracker.engines.tensorrt.engine_store import Recipe, cached_engine, given_engine
+from tracker.engines.tensorrt.runner import Runner
 
 
 class TensorRtEngine:
     """A network in TensorRT 10, 11 or TensorRT for RTX.
 
     Weights by name or as an .onnx file are built into an engine the first time; it is kept (see
-    `tracker.tensorrt.store.engine_folder`). An .engine file is taken as it is.
+    `tracker.engines.tensorrt.engine_store.engine_folder`). An .engine file is taken as it is.
 
     Thread safety: see `tracker.engines.base.Engine`. Several engines may live in one process.
 

@@ -13,12 +13,12 @@ from model.errors import InputError
 from model.heatmap import STRIDE
 from model.markup import MARKUPS
 from tracker.engines.onnx_file import OUTPUT
-from tracker.tensorrt.builder import make_logger
-from tracker.tensorrt.cuda import Buffer, Context
-from tracker.tensorrt.decoding import PEAKS, PIXELS, POINTS
-from tracker.tensorrt.flavour import Flavour
-from tracker.tensorrt.graph import CudaGraph
-from tracker.tensorrt.record import EngineRecord
+from tracker.engines.tensorrt.builder import make_logger
+from tracker.engines.tensorrt.cuda import Buffer, Context
+from tracker.engines.tensorrt.cuda_graph import CudaGraph
+from tracker.engines.tensorrt.decoder_graph import PEAKS, PIXELS, POINTS
+from tracker.engines.tensorrt.edition import Flavour
+from tracker.engines.tensorrt.engine_record import EngineRecord
 
 # Names of outputs: what a batch is run for, and all that is copied back.
 Wanted = tuple[str, ...]

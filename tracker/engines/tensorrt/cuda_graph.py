@@ -10,7 +10,7 @@ import ctypes
 from collections.abc import Callable
 
 from model.errors import InputError
-from tracker.tensorrt.cuda import DRIVER
+from tracker.engines.tensorrt.cuda import DRIVER
 
 # Only this thread's calls are watched for what a capture does not allow.
 _THREAD_LOCAL = 1

@@ -1,4 +1,4 @@
-"""Which TensorRT is installed: `tensorrt` 10 or 11, or `tensorrt_rtx`, TensorRT for RTX."""
+"""Whether TensorRT can run here, and which one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any, Literal
 
 from model.errors import InputError
+from tracker.engines.tensorrt.cuda import Gpu, find_gpu
 
 FlavourName = Literal["tensorrt", "tensorrt_rtx"]
 
@@ -89,3 +90,28 @@ def load_flavour(name: FlavourName | None = None) -> Flavour:
     if name == "tensorrt" and int(version.split(".", maxsplit=1)[0]) < _OLDEST:
         raise InputError(f"TensorRT {version} is too old: version {_OLDEST} or later is needed.")
     return Flavour(name, version, module)
+
+
+def choose_flavour(gpu: Gpu) -> Flavour:
+    """The TensorRT that runs on a GPU.
+
+    Raises:
+        InputError: none is installed, or none that does.
+    """
+    there = installed_flavours()
+    name = next((name for name in there if supports(name, gpu.capability)), None)
+    if name is None and there:
+        raise InputError(
+            f"TensorRT for RTX does not run on {gpu.name} (compute capability {gpu.capability}): "
+            "pip install tensorrt."
+        )
+    return load_flavour(name)
+
+
+def usable() -> bool:
+    """Whether GPU, driver, pycuda and a TensorRT that supports the GPU are all there."""
+    try:
+        choose_flavour(find_gpu())
+    except InputError:
+        return False
+    return True

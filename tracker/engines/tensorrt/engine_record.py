@@ -13,8 +13,8 @@ from model.errors import InputError
 from model.files import replacing
 from model.markup import MARKUPS
 from tracker.engines.base import ModelInfo
-from tracker.tensorrt.cuda import Gpu
-from tracker.tensorrt.flavour import Flavour
+from tracker.engines.tensorrt.cuda import Gpu
+from tracker.engines.tensorrt.edition import Flavour
 
 # 2: engines read bytes and give points beside heatmaps.
 _FORMAT = "2"

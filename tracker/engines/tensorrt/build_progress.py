@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tracker.tensorrt.builder import Report
+from tracker.engines.tensorrt.builder import Report
 
 
 @contextmanager
