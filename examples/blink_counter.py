@@ -12,8 +12,8 @@ from pathlib import Path
 
 from model.errors import InputError
 from tracker import Tracker, TrackerOptions
-from tracker.blink import Blink
-from tracker.derive import Deriver
+from tracker.measures.blinks import Blink
+from tracker.measures.measured_frame import Deriver
 
 
 def find_blinks(path: Path, max_faces: int = 1) -> tuple[dict[int, list[Blink]], float]:

@@ -8,15 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.derive import Deriver, MeasuredFrame
-from tracker.face3d import face_model
-from tracker.intrinsics import Intrinsics
+from tracker.measures.generic_face import face_model
+from tracker.measures.intrinsics import Intrinsics
+from tracker.measures.measured_frame import Deriver, MeasuredFrame
 
 WIDTH, HEIGHT = 640, 480
 
 
 def rotation(pitch: float, yaw: float, roll: float) -> NDArray[np.float64]:
-    """[3, 3] R = Rx(pitch) Ry(yaw) Rz(roll), degrees, as in `tracker.pose`."""
+    """[3, 3] R = Rx(pitch) Ry(yaw) Rz(roll), degrees, as in `tracker.measures.head_pose`."""
     turn = np.eye(3)
     for axis, angle in zip(np.eye(3), np.deg2rad([pitch, yaw, roll]), strict=True):
         turn = turn @ cv2.Rodrigues(axis * angle)[0]

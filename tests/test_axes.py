@@ -9,9 +9,9 @@ from model.markup import MARKUPS, WFLW
 from tracker.drawing.draw_faces import draw_faces
 from tracker.drawing.head_axes import draw_axes
 from tracker.drawing.style import DrawStyle
-from tracker.face3d import face_model
-from tracker.intrinsics import Intrinsics
-from tracker.pose import Pose, project
+from tracker.measures.generic_face import face_model
+from tracker.measures.head_pose import Pose, project
+from tracker.measures.intrinsics import Intrinsics
 
 CAMERA = Intrinsics.from_fov(640, 480)
 RED, GREEN, BLUE = range(3)

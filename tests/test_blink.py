@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from model.markup import WFLW
-from tracker.measures import EYES, eye_openings
+from tracker.measures.openings import EYES, eye_openings
 from train.blink import close_eye, random_blink
 
 LEFT, RIGHT = EYES["wflw98"]

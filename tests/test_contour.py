@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from model.markup import get_markup
-from tracker.face3d import face_model
+from tracker.measures.generic_face import face_model
 from train.contour import contour, respaced
 
 

@@ -10,7 +10,7 @@ from scene import landmarks, paint, pose
 from model.errors import InputError
 from model.markup import WFLW
 from tracker.crops import CropWriter, aligned_crop
-from tracker.derive import Deriver
+from tracker.measures.measured_frame import Deriver
 
 
 def scene(*poses: np.ndarray, index: int = 0):

@@ -16,7 +16,7 @@ from model.decoder import decode
 from model.errors import InputError
 from model.heatmap import crop_to_heatmap, encode_boundaries, heatmap_to_crop
 from model.markup import WFLW
-from tracker.measures import eye_openings
+from tracker.measures.openings import eye_openings
 from train.augment import AugmentConfig
 from train.data import Sample
 from train.dataset import CropDataset, Item

@@ -16,9 +16,9 @@ from template_onnx import template_onnx
 
 from model.errors import InputError
 from tracker.address import Address
-from tracker.derive import Deriver
 from tracker.extras import Extras, parse_extras
-from tracker.intrinsics import Intrinsics
+from tracker.measures.intrinsics import Intrinsics
+from tracker.measures.measured_frame import Deriver
 from tracker.openseeface import PACKET_SIZE
 from tracker.serve import LivePage
 

@@ -1,8 +1,8 @@
 import numpy as np
 
 from model.markup import WFLW
-from tracker.face3d import face_model
-from tracker.rotation import rotation_matrix
+from tracker.measures.generic_face import face_model
+from tracker.measures.rotation import rotation_matrix
 from train.face3d import fit_face
 
 

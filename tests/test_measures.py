@@ -7,10 +7,16 @@ from measured import rotation
 from model.crop import region_from_landmarks
 from model.errors import InputError
 from model.markup import MARKUPS
-from tracker.blink import Blink, BlinkDetector, BlinkOptions
-from tracker.derive import Deriver
-from tracker.face3d import face_model, ibug_from_wflw
-from tracker.measures import EYES, eye_openings, interocular, mouth_opening, straight_opening
+from tracker.measures.blinks import Blink, BlinkDetector, BlinkOptions
+from tracker.measures.generic_face import face_model, ibug_from_wflw
+from tracker.measures.measured_frame import Deriver
+from tracker.measures.openings import (
+    EYES,
+    eye_openings,
+    interocular,
+    mouth_opening,
+    straight_opening,
+)
 from tracker.results import Face
 
 FRONT = face_model("wflw98").points[:, :2]

@@ -11,8 +11,9 @@ from scipy.spatial.transform import Rotation
 from model.errors import InputError
 from model.markup import WFLW_TO_IBUG
 from tracker.address import Address
-from tracker.derive import Deriver
-from tracker.intrinsics import Intrinsics
+from tracker.measures.intrinsics import Intrinsics
+from tracker.measures.measured_frame import Deriver
+from tracker.measures.rotation import rotation_matrix
 from tracker.openseeface import (
     FEATURES,
     IBUG_ORDER,
@@ -21,7 +22,6 @@ from tracker.openseeface import (
     opensee_rotation,
     order_from,
 )
-from tracker.rotation import rotation_matrix
 from tracker.udp import UdpSender
 
 PLACE = (60.0, -40.0, 900.0)
@@ -155,7 +155,7 @@ def test_rotation_is_what_openseeface_would_find(angles: tuple[float, float, flo
     """Its own procedure, on the generic face: far away, where perspective does not matter."""
     import cv2
 
-    from tracker.face3d import face_model
+    from tracker.measures.generic_face import face_model
 
     model = face_model("wflw98").points
     own = -(model - model[54]) / 100  # x to the picture's left, y up, z to the camera
@@ -196,7 +196,7 @@ def test_angles_are_those_of_the_rotation(receiver: socket.socket) -> None:
 
 def test_points_in_space_are_the_generic_face(receiver: socket.socket) -> None:
     """The generic face itself was projected, so it must come back, however it is turned."""
-    from tracker.face3d import face_model
+    from tracker.measures.generic_face import face_model
 
     packet = send(receiver, measured(face(0, (10, 25, -5), PLACE)))[0][0]
     model = order_from("wflw98") @ face_model("wflw98").points

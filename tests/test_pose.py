@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from model.errors import InputError
 from model.markup import MARKUPS, WFLW, WFLW_TO_IBUG
-from tracker.face3d import WEIGHTS, face_model
-from tracker.intrinsics import Intrinsics, parse_intrinsics
-from tracker.pose import Pose, estimate_pose, pose_axes, project
-from tracker.rotation import euler_angles, rotation_matrix
+from tracker.measures.generic_face import WEIGHTS, face_model
+from tracker.measures.head_pose import Pose, estimate_pose, pose_axes, project
+from tracker.measures.intrinsics import Intrinsics, parse_intrinsics
+from tracker.measures.rotation import euler_angles, rotation_matrix
 
 CAMERA = Intrinsics.from_fov(640, 480)
 

@@ -28,7 +28,7 @@ from model.markup import MARKUPS, WFLW
 from model.network.propnet import PropNet
 from model.weights import Metadata, save_network
 from tracker.engines.torch import open_torch_engine
-from tracker.face3d import face_model
+from tracker.measures.generic_face import face_model
 from train import robustness, shot
 from train.conditions import (
     CONDITIONS,

@@ -7,7 +7,7 @@ import pytest
 from measured import face, measured
 
 from model.errors import InputError
-from tracker.derive import Deriver
+from tracker.measures.measured_frame import Deriver
 from tracker.schema import columns, rows
 from tracker.tables import TABLE_SUFFIXES, open_table
 

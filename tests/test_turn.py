@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from model.decoder import decode
 from model.markup import WFLW
-from tracker.face3d import face_model
+from tracker.measures.generic_face import face_model
 from train.dataset import CropDataset
 from train.groups import head_pose
 from train.headsurface import Surface, head_surface

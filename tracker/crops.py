@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.crop import CROP_SCALE, crop_image, region_from_landmarks
 from model.errors import InputError
 from model.markup import Markup
-from tracker.derive import MeasuredFrame
+from tracker.measures.measured_frame import MeasuredFrame
 from tracker.results import Face
 from tracker.tables import write_failure
 

@@ -13,8 +13,8 @@ from model.markup import Markup
 from tracker import openseeface, osc
 from tracker.address import Address, parse_address
 from tracker.crops import CROP_SIZE, CropWriter
-from tracker.derive import Deriver, MeasuredFrame
-from tracker.intrinsics import Intrinsics, parse_intrinsics
+from tracker.measures.intrinsics import Intrinsics, parse_intrinsics
+from tracker.measures.measured_frame import Deriver, MeasuredFrame
 from tracker.openseeface import OpenSeeSender
 from tracker.osc import OscSender
 from tracker.serve import LivePage

@@ -36,13 +36,13 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.closing import Closing
-from tracker.derive import MeasuredFrame, Measures
-from tracker.face3d import face_model, ibug_from_wflw
-from tracker.intrinsics import Intrinsics
-from tracker.pose import Pose
+from tracker.measures.generic_face import face_model, ibug_from_wflw
+from tracker.measures.head_pose import Pose
+from tracker.measures.intrinsics import Intrinsics
+from tracker.measures.measured_frame import MeasuredFrame, Measures
+from tracker.measures.rotation import quaternion
 from tracker.range import OwnRange
 from tracker.results import Face
-from tracker.rotation import quaternion
 from tracker.udp import UdpSender
 
 DEFAULT_PORT = 11573

@@ -4,7 +4,7 @@ One bundle per face and frame, and one message per frame before them:
 
     /propnet/frame                 i frame (from 1), f timestamp (s), i number of faces
     /propnet/face/ID/confidence    f 0..1
-    /propnet/face/ID/rotation      f pitch, f yaw, f roll, degrees (see `tracker.pose`)
+    /propnet/face/ID/rotation      f pitch, f yaw, f roll, degrees (see `measures.head_pose`)
     /propnet/face/ID/translation   f x, f y, f z, mm
     /propnet/face/ID/eyes          f left, f right, of the picture: opening ratios
     /propnet/face/ID/mouth         f opening ratio
@@ -20,7 +20,7 @@ from typing import Any
 
 from model.errors import InputError
 from tracker.closing import Closing
-from tracker.derive import MeasuredFrame, Measures
+from tracker.measures.measured_frame import MeasuredFrame, Measures
 from tracker.results import Face
 from tracker.udp import UdpSender
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.derive import MeasuredFrame, Measures
+from tracker.measures.measured_frame import MeasuredFrame, Measures
+from tracker.measures.rotation import euler_angles
 from tracker.results import Face
-from tracker.rotation import euler_angles
 
 
 @dataclass(frozen=True)

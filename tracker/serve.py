@@ -34,7 +34,7 @@ from model.errors import InputError
 from tracker.address import Address, is_loopback, resolve
 from tracker.assets import ASSETS
 from tracker.closing import Closing
-from tracker.derive import MeasuredFrame
+from tracker.measures.measured_frame import MeasuredFrame
 from tracker.schema import frame_object
 from tracker.slot import Slot
 

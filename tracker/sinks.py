@@ -9,9 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.derive import Deriver
 from tracker.drawing.annotated_picture import Painter
 from tracker.extras import FrameSink
+from tracker.measures.measured_frame import Deriver
 from tracker.picture import PictureWriter
 from tracker.pipeline import WriteBehind
 from tracker.preview import Preview

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from model.errors import InputError
-from tracker.derive import MeasuredFrame
+from tracker.measures.measured_frame import MeasuredFrame
 from tracker.output import OutputFile
 from tracker.schema import columns, frame_object, rows
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.measures import EYES, Slit
+from tracker.measures.openings import EYES, Slit
 
 # The upper lid's part of the way: it falls, the lower one hardly rises.
 _UPPER = 0.9

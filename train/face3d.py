@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError, run_command
 from model.markup import WFLW
-from tracker.face3d import WEIGHTS
+from tracker.measures.generic_face import WEIGHTS
 from train.data.wflw import read_wflw
 
 # Farkas et al., "International anthropometric study of facial morphology in various ethnic

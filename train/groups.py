@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from model.crop import CROP_SCALE, region_from_landmarks
 from model.markup import Markup
-from tracker.intrinsics import Intrinsics
-from tracker.measures import eye_openings, mouth_opening
-from tracker.pose import Pose, estimate_pose
+from tracker.measures.head_pose import Pose, estimate_pose
+from tracker.measures.intrinsics import Intrinsics
+from tracker.measures.openings import eye_openings, mouth_opening
 from train.data import Sample
 
 # Degrees between the groups of yaw.
 YAWS = (0, 15, 30, 45)
 # Mean of both eyes below which they count as closed, and above which a mouth counts as open; see
-# `tracker.measures`.
+# `tracker.measures.openings`.
 EYES_CLOSED = 0.16
 MOUTH_OPEN = 0.2
 # Focal length in face sizes: the camera of a photograph is a metre and a half away. Data sets keep
@@ -125,7 +125,7 @@ def yaw_groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
 
 
 def openings(faces: Sequence[NDArray[np.float64]], markup: str) -> NDArray[np.float64]:
-    """Mean opening of both eyes, [N], of faces [K, 2] each; see `tracker.measures`."""
+    """Mean opening of both eyes, [N], of faces [K, 2] each; see `tracker.measures.openings`."""
     return np.array([np.mean(eye_openings(face, markup)) for face in faces])
 
 

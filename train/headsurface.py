@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.markup import get_markup
-from tracker.face3d import face_model
-from tracker.intrinsics import Intrinsics
-from tracker.pose import Pose
+from tracker.measures.generic_face import face_model
+from tracker.measures.head_pose import Pose
+from tracker.measures.intrinsics import Intrinsics
 from train.contour import contour
 
 # The fitted contour is a silhouette, which slides over the cheeks towards the camera as the head

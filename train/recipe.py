@@ -72,7 +72,7 @@ class ClosedEyes:
 
     Attributes:
         below: mean opening of the eyes under which they count as closed; see
-            `tracker.measures.eye_openings`.
+            `tracker.measures.openings.eye_openings`.
         rate: how many times as often such a face is served as its source's others.
     """
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tracker.measures import eye_openings
+from tracker.measures.openings import eye_openings
 from train.data.sample import Sample
 from train.recipe import Recipe
 

@@ -14,7 +14,7 @@ from model.markup import Markup
 from tracker.drawing.draw_faces import draw_faces
 from tracker.drawing.style import WHITE, DrawStyle
 from tracker.drawing.text_label import draw_label
-from tracker.intrinsics import Intrinsics
+from tracker.measures.intrinsics import Intrinsics
 from tracker.results import Face
 
 Comparison = Literal["source", "raw"]

@@ -18,7 +18,7 @@ from tracker.drawing.strokes import Window
 from tracker.drawing.style import DrawStyle
 from tracker.drawing.text_label import draw_label
 from tracker.engines.base import Maps
-from tracker.intrinsics import Intrinsics
+from tracker.measures.intrinsics import Intrinsics
 
 LAYERS = ("points", "curves", "boundaries", "pose", "ids", "box", "attention")
 MAP_LAYERS = frozenset({"boundaries", "attention"})

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from model.markup import Markup
 from tracker.drawing.strokes import Colour, Window
 from tracker.drawing.style import DrawStyle
-from tracker.intrinsics import Intrinsics
-from tracker.pose import estimate_pose, pose_axes
+from tracker.measures.head_pose import estimate_pose, pose_axes
+from tracker.measures.intrinsics import Intrinsics
 
 # The head's axes: x, y and z, thick enough to stand out from the curves that they cross.
 _AXIS_COLOURS: tuple[Colour, ...] = ((255, 40, 40), (60, 220, 60), (60, 110, 255))

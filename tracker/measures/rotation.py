@@ -1,4 +1,4 @@
-"""Rotations as matrices, angles and quaternions; axes and signs are those of `tracker.pose`."""
+"""Rotations as matrices, angles and quaternions; axes and signs as in `measures.head_pose`."""
 
 from __future__ import annotations
 

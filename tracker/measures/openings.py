@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.markup import MARKUPS
-from tracker.face3d import face_model
+from tracker.measures.generic_face import face_model
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def straight_opening(
     Args:
         landmarks: [K, 2], pixels.
         markup: name of their markup.
-        rotation: [3, 3], from the head's axes to the camera's (`tracker.pose.Pose.matrix`).
+        rotation: [3, 3], from the head's axes to the camera's
+        (`tracker.measures.head_pose.Pose.matrix`).
 
     Returns:
         Like the mean of `eye_openings` of a head that faces the camera, >= 0.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.blink import Blink, BlinkDetector, BlinkOptions
-from tracker.intrinsics import Intrinsics
-from tracker.measures import eye_openings, interocular, mouth_opening, straight_opening
-from tracker.pose import Pose, estimate_pose
+from tracker.measures.blinks import Blink, BlinkDetector, BlinkOptions
+from tracker.measures.head_pose import Pose, estimate_pose
+from tracker.measures.intrinsics import Intrinsics
+from tracker.measures.openings import eye_openings, interocular, mouth_opening, straight_opening
 from tracker.results import Face
 
 # A face unseen for so long is taken for gone; the tracker never gives its id to another.

@@ -8,9 +8,10 @@ R = Rx(pitch) Ry(yaw) Rz(roll), which are OpenFace's `pose_Rx`, `pose_Ry` and `p
 - yaw > 0: turned to the person's right, which is the left of the picture;
 - roll > 0: tilted clockwise on the screen, like `Markup.roll`.
 
-Lengths are millimetres on a head of average size (`tracker.face3d`): someone with a head 5 % larger
-is 5 % further away than the numbers say. Without a calibrated camera, distances are only as good as
-the assumed field of view, and angles in the corners of the picture are off by a few degrees.
+Lengths are millimetres on a head of average size (`tracker.measures.generic_face`): someone with a
+head 5 % larger is 5 % further away than the numbers say. Without a calibrated camera, distances are
+only as good as the assumed field of view, and angles in the corners of the picture are off by a few
+degrees.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tracker.face3d import face_model
-from tracker.intrinsics import Intrinsics
-from tracker.rotation import euler_angles, quaternion
+from tracker.measures.generic_face import face_model
+from tracker.measures.intrinsics import Intrinsics
+from tracker.measures.rotation import euler_angles, quaternion
 
 # Landmarks further off than this share of the face's size in the picture are outliers (Huber): the
 # labels of other people's faces lie within 2 to 5 mm of the generic face's 89.5 mm.
