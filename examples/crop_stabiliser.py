@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker import Tracker, TrackerOptions
-from tracker.crops import aligned_crop
+from tracker.outputs.aligned_crops import aligned_crop
 from tracker.video import VideoReader
 from tracker.videoinfo import VideoInfo
 from tracker.writer import VideoWriter

@@ -12,10 +12,10 @@ from commands import PORTRAIT, Run
 from test_camera import FakeCapture
 from video_files import make_video, tone
 
-from tracker import preview
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
 from tracker.commands.progress_bars import FrameBar
 from tracker.detection.portrait import portrait_image
+from tracker.outputs import preview_window
 from tracker.video import VideoReader
 from tracker.videoinfo import VideoInfo
 from tracker.writer import VideoWriter
@@ -130,7 +130,7 @@ def test_preview_without_a_display(
 ) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(preview.sys, "platform", "linux")
+    monkeypatch.setattr(preview_window.sys, "platform", "linux")
     opened: list[int] = []
     monkeypatch.setattr(cv2, "VideoCapture", opened.append)
     for arguments in (("--source", "0"), (PORTRAIT, "--show")):
@@ -194,8 +194,10 @@ def test_closing_the_preview_ends_the_run_with_complete_files(
 ) -> None:
     shown: list[np.ndarray] = []
 
-    class Window(preview.Preview):
-        def show(self, number: int, draw: preview.Drawing, latency: float | None = None) -> bool:
+    class Window(preview_window.Preview):
+        def show(
+            self, number: int, draw: preview_window.Drawing, latency: float | None = None
+        ) -> bool:
             shown.append(draw(self.layers))
             return len(shown) < 5
 

@@ -9,8 +9,8 @@ from scene import landmarks, paint, pose
 
 from model.errors import InputError
 from model.markup import WFLW
-from tracker.crops import CropWriter, aligned_crop
 from tracker.measures.measured_frame import Deriver
+from tracker.outputs.aligned_crops import CropWriter, aligned_crop
 
 
 def scene(*poses: np.ndarray, index: int = 0):

@@ -16,11 +16,11 @@ from template_onnx import template_onnx
 
 from model.errors import InputError
 from tracker.address import Address
-from tracker.extras import Extras, parse_extras
 from tracker.measures.intrinsics import Intrinsics
 from tracker.measures.measured_frame import Deriver
-from tracker.openseeface import PACKET_SIZE
-from tracker.serve import LivePage
+from tracker.outputs.openseeface import PACKET_SIZE
+from tracker.outputs.side_outputs import Extras, parse_extras
+from tracker.outputs.web_page import LivePage
 
 PORTRAIT = Path(__file__).parent.parent / "docs" / "portrait.mp4"
 Run = Callable[..., SimpleNamespace]
@@ -99,7 +99,7 @@ def test_the_page_of_a_run(
             while not self.watched:
                 time.sleep(0.01)
 
-    monkeypatch.setattr("tracker.extras.LivePage", Watched)
+    monkeypatch.setattr("tracker.outputs.side_outputs.LivePage", Watched)
     result = run(PORTRAIT, "--serve", "0", "--weights", network, "--max-frames", 10)
     browsers[0].join()
     assert result.code == 0, result.err

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from measured import face, measured
 
-from tracker.schema import columns
-from tracker.tables import open_table
+from tracker.outputs.table_schema import columns
+from tracker.outputs.tables import open_table
 
 
 def read(path: Path) -> list[dict]:

@@ -14,7 +14,7 @@ from tracker.address import Address
 from tracker.measures.intrinsics import Intrinsics
 from tracker.measures.measured_frame import Deriver
 from tracker.measures.rotation import rotation_matrix
-from tracker.openseeface import (
+from tracker.outputs.openseeface import (
     FEATURES,
     IBUG_ORDER,
     OpenSeeSender,
@@ -22,7 +22,7 @@ from tracker.openseeface import (
     opensee_rotation,
     order_from,
 )
-from tracker.udp import UdpSender
+from tracker.outputs.udp import UdpSender
 
 PLACE = (60.0, -40.0, 900.0)
 

@@ -7,8 +7,8 @@ from measured import face, measured
 
 from model.errors import InputError
 from tracker.address import Address, is_loopback, parse_address
-from tracker.osc import OscSender
-from tracker.udp import UdpSender
+from tracker.outputs.osc import OscSender
+from tracker.outputs.udp import UdpSender
 
 MESSAGES = "needs python-osc: pip install '.[osc]'"
 

@@ -7,8 +7,8 @@ import pytest
 from measured import face, measured
 
 from model.errors import InputError
-from tracker.schema import columns
-from tracker.tables import open_table
+from tracker.outputs.table_schema import columns
+from tracker.outputs.tables import open_table
 
 
 def test_the_same_table_as_csv(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_the_same_table_as_csv(tmp_path: Path) -> None:
 
 def test_many_rows_are_written_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow: '.[parquet]'")
-    monkeypatch.setattr("tracker.tables._GROUP", 10)
+    monkeypatch.setattr("tracker.outputs.tables._GROUP", 10)
     path = tmp_path / "faces.parquet"
     frame = measured(face())
     with open_table(path, 98) as table:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from tracker import preview
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
-from tracker.preview import Preview, check_display, has_display
+from tracker.outputs import preview_window
+from tracker.outputs.preview_window import Preview, check_display, has_display
 
 IMAGE = np.full((48, 64, 3), (200, 100, 50), dtype=np.uint8)
 
@@ -152,7 +152,7 @@ def test_when_a_window_is_possible(
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(preview.sys, "platform", platform)
+    monkeypatch.setattr(preview_window.sys, "platform", platform)
     monkeypatch.setattr(cv2, "currentUIFramework", lambda: toolkit)
     assert has_display() is possible
     if possible:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tracker.range import OwnRange
+from tracker.outputs.personal_range import OwnRange
 
 
 def test_the_usual_is_zero_and_the_extremes_are_one() -> None:

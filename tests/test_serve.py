@@ -18,7 +18,7 @@ from measured import HEIGHT, WIDTH, face, measured, picture
 
 from model.errors import InputError
 from tracker.address import Address
-from tracker.serve import LivePage
+from tracker.outputs.web_page import LivePage
 
 HERE = Address("127.0.0.1", 0)
 

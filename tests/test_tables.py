@@ -8,8 +8,8 @@ from measured import face, measured
 
 from model.errors import InputError
 from tracker.measures.measured_frame import Deriver
-from tracker.schema import columns, rows
-from tracker.tables import TABLE_SUFFIXES, open_table
+from tracker.outputs.table_schema import columns, rows
+from tracker.outputs.tables import TABLE_SUFFIXES, open_table
 
 ANGLES, PLACE = (10.0, -25.0, 5.0), (30.0, -20.0, 800.0)
 

@@ -10,8 +10,8 @@ from tracker.codec import check_codec
 from tracker.drawing.annotated_picture import Comparison
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.drawing.style import DrawStyle
-from tracker.extras import Extras
 from tracker.options import TrackerOptions
+from tracker.outputs.side_outputs import Extras
 from tracker.sourceoptions import SourceOptions
 
 

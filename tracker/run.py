@@ -10,19 +10,19 @@ from pathlib import Path
 
 from model.errors import InputError
 from tracker.drawing.annotated_picture import Painter
-from tracker.extras import open_extras
 from tracker.interrupt import StopFlag, Stopped, interrupt_flag
 from tracker.job import Job, Summary
 from tracker.live import LiveReader, SourceLostError
 from tracker.offline import follow_twice
+from tracker.outputs.preview_window import Preview, check_display
+from tracker.outputs.side_outputs import open_extras
+from tracker.outputs.sinks import Sinks
+from tracker.outputs.tables import Table, open_table
 from tracker.picture import PictureWriter
 from tracker.pipeline import ReadAhead
-from tracker.preview import Preview, check_display
 from tracker.rawvideo import RawReader
 from tracker.results import Face
-from tracker.sinks import Sinks
 from tracker.sources import open_source
-from tracker.tables import Table, open_table
 from tracker.tracker import Tracker
 from tracker.video import VideoReader
 from tracker.videoinfo import SourceFrame, VideoInfo

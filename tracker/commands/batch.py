@@ -16,14 +16,14 @@ from tracker.commands.progress_bars import FileBar
 from tracker.drawing.annotated_picture import parse_comparison
 from tracker.drawing.draw_faces import parse_layers, wants_maps
 from tracker.drawing.style import parse_style
-from tracker.extras import Extras
 from tracker.inputs import find_inputs
 from tracker.job import Job
 from tracker.manifest import Manifest
 from tracker.options import TrackerOptions
+from tracker.outputs.side_outputs import Extras
+from tracker.outputs.tables import TABLE_SUFFIXES
 from tracker.raycluster import RayCluster
 from tracker.series import plan_jobs
-from tracker.tables import TABLE_SUFFIXES
 from tracker.tracker import Tracker
 from tracker.workers import available_cores, run_parallel
 

@@ -161,11 +161,11 @@ def track(
     from tracker.drawing.annotated_picture import parse_comparison  # noqa: PLC0415
     from tracker.drawing.draw_faces import parse_layers, wants_maps  # noqa: PLC0415
     from tracker.drawing.style import parse_style  # noqa: PLC0415
-    from tracker.extras import parse_extras  # noqa: PLC0415
     from tracker.inputs import is_series  # noqa: PLC0415
     from tracker.job import Job  # noqa: PLC0415
     from tracker.options import TrackerOptions  # noqa: PLC0415
-    from tracker.preview import has_display  # noqa: PLC0415
+    from tracker.outputs.preview_window import has_display  # noqa: PLC0415
+    from tracker.outputs.side_outputs import parse_extras  # noqa: PLC0415
     from tracker.quiet import native_stderr_hidden  # noqa: PLC0415
     from tracker.run import run_job  # noqa: PLC0415
     from tracker.sourceoptions import SourceOptions, parse_rate, parse_size  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Tables of landmarks: CSV, JSON lines and Parquet, all with the columns of `tracker.schema`."""
+"""Tables of landmarks: CSV, JSON lines and Parquet, all with `table_schema`s columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Self
 from model.errors import InputError
 from tracker.measures.measured_frame import MeasuredFrame
 from tracker.output import OutputFile
-from tracker.schema import columns, frame_object, rows
+from tracker.outputs.table_schema import columns, frame_object, rows
 
 # Rows gathered before they are written as a row group: 30 s of a face at 30 frames/s, 1.5 MB.
 _GROUP = 1000

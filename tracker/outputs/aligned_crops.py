@@ -12,8 +12,8 @@ from model.crop import CROP_SCALE, crop_image, region_from_landmarks
 from model.errors import InputError
 from model.markup import Markup
 from tracker.measures.measured_frame import MeasuredFrame
+from tracker.outputs.tables import write_failure
 from tracker.results import Face
-from tracker.tables import write_failure
 
 CROP_SIZE = 256
 _QUALITY = 95  # JPEG; the loss is below what a camera's own compression did

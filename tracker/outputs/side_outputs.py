@@ -10,15 +10,15 @@ from typing import NamedTuple, Protocol
 
 from model.errors import InputError
 from model.markup import Markup
-from tracker import openseeface, osc
 from tracker.address import Address, parse_address
-from tracker.crops import CROP_SIZE, CropWriter
 from tracker.measures.intrinsics import Intrinsics, parse_intrinsics
 from tracker.measures.measured_frame import Deriver, MeasuredFrame
-from tracker.openseeface import OpenSeeSender
-from tracker.osc import OscSender
-from tracker.serve import LivePage
-from tracker.udp import UdpSender
+from tracker.outputs import openseeface, osc
+from tracker.outputs.aligned_crops import CROP_SIZE, CropWriter
+from tracker.outputs.openseeface import OpenSeeSender
+from tracker.outputs.osc import OscSender
+from tracker.outputs.udp import UdpSender
+from tracker.outputs.web_page import LivePage
 
 
 class FrameSink(Protocol):

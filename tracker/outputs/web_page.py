@@ -35,8 +35,8 @@ from tracker.address import Address, is_loopback, resolve
 from tracker.assets import ASSETS
 from tracker.closing import Closing
 from tracker.measures.measured_frame import MeasuredFrame
-from tracker.schema import frame_object
-from tracker.slot import Slot
+from tracker.outputs.latest_frame import Slot
+from tracker.outputs.table_schema import frame_object
 
 _PAGE = ASSETS / "page.html"
 _BOUNDARY = b"frame"

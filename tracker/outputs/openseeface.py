@@ -41,9 +41,9 @@ from tracker.measures.head_pose import Pose
 from tracker.measures.intrinsics import Intrinsics
 from tracker.measures.measured_frame import MeasuredFrame, Measures
 from tracker.measures.rotation import quaternion
-from tracker.range import OwnRange
+from tracker.outputs.personal_range import OwnRange
+from tracker.outputs.udp import UdpSender
 from tracker.results import Face
-from tracker.udp import UdpSender
 
 DEFAULT_PORT = 11573
 

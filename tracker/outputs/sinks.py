@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.drawing.annotated_picture import Painter
-from tracker.extras import FrameSink
 from tracker.measures.measured_frame import Deriver
+from tracker.outputs.preview_window import Preview
+from tracker.outputs.side_outputs import FrameSink
+from tracker.outputs.tables import Table
+from tracker.outputs.web_page import LivePage
 from tracker.picture import PictureWriter
 from tracker.pipeline import WriteBehind
-from tracker.preview import Preview
 from tracker.results import Face
-from tracker.serve import LivePage
-from tracker.tables import Table
 from tracker.writer import VideoWriter
 
 
