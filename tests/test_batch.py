@@ -14,10 +14,10 @@ from test_pictures import portrait
 from video_files import make_video
 
 from model.errors import InputError
-from tracker import workers
-from tracker.job import Job, Summary
-from tracker.manifest import Manifest
-from tracker.series import Result
+from tracker.runs import worker_processes
+from tracker.runs.batch_manifest import Manifest
+from tracker.runs.file_series import Result
+from tracker.runs.job import Job, Summary
 
 
 def manifest(folder: Path) -> dict[str, dict[str, Any]]:
@@ -141,10 +141,10 @@ def _die_on_bad(job: Job) -> Result:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_a_worker_that_dies_takes_only_its_file_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_work", _die_on_bad)
-    monkeypatch.setattr(workers, "_begin", int)
+    monkeypatch.setattr(worker_processes, "_work", _die_on_bad)
+    monkeypatch.setattr(worker_processes, "_begin", int)
     jobs = [Job(Path(f"{name}.mp4")) for name in ("a", "b", "deadly", "c", "d", "e")]
-    results = {Path(str(r.job.source)).stem: r for r in workers.run_parallel(jobs, 2)}
+    results = {Path(str(r.job.source)).stem: r for r in worker_processes.run_parallel(jobs, 2)}
     assert set(results) == {"a", "b", "deadly", "c", "d", "e"}
     assert [name for name, result in results.items() if result.error] == ["deadly"]
     assert "died" in (results["deadly"].error or "")

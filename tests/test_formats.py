@@ -15,8 +15,8 @@ from video_files import make_video, picture
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
 from tracker.commands.progress_bars import FrameBar
 from tracker.detection.portrait import portrait_image
-from tracker.job import Job
-from tracker.run import run_job
+from tracker.runs.job import Job
+from tracker.runs.run_job import run_job
 from tracker.sources import open_source
 from tracker.video import VideoReader
 

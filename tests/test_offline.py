@@ -113,8 +113,8 @@ def test_following_twice_reads_the_second_time_after_the_first() -> None:
 
 def test_offline_without_smoothing_is_a_contradiction() -> None:
     from model.errors import InputError
-    from tracker.job import Job
     from tracker.options import TrackerOptions
+    from tracker.runs.job import Job
 
     with pytest.raises(InputError, match="contradict"):
         Job("a.mp4", options=TrackerOptions(smoothing="off"), offline_smooth=True)

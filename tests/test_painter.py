@@ -19,9 +19,9 @@ from tracker.bench.moving_portrait import portrait_frame, portrait_motion
 from tracker.detection.portrait import portrait_image
 from tracker.drawing.annotated_picture import Painter, parse_comparison
 from tracker.drawing.draw_faces import LAYERS
-from tracker.job import Job
 from tracker.measures.intrinsics import Intrinsics
-from tracker.series import plan_jobs
+from tracker.runs.file_series import plan_jobs
+from tracker.runs.job import Job
 from tracker.video import VideoReader
 
 ALL = ",".join(LAYERS)

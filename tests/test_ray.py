@@ -14,11 +14,11 @@ import pytest
 from commands import PORTRAIT, Run
 from video_files import make_video
 
-from tracker import raycluster
 from tracker.commands.progress_bars import FileBar
-from tracker.job import Job, Summary
-from tracker.raycluster import RayCluster
-from tracker.series import Result
+from tracker.runs import ray_cluster
+from tracker.runs.file_series import Result
+from tracker.runs.job import Job, Summary
+from tracker.runs.ray_cluster import RayCluster
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,8 @@ def _die_on_bad(job: Job) -> Result:
 def test_a_lost_worker_takes_only_its_file_along(
     cluster: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raycluster, "work", _die_on_bad)
-    monkeypatch.setattr(raycluster, "_RETRIES", 1)
+    monkeypatch.setattr(ray_cluster, "work", _die_on_bad)
+    monkeypatch.setattr(ray_cluster, "_RETRIES", 1)
     jobs = [Job(Path(f"{name}.mp4")) for name in ("a", "deadly", "b", "c", "d")]
     with RayCluster(cluster, at_once=2) as connection:
         assert connection.threads == 1
@@ -119,7 +119,7 @@ def test_ctrl_c_leaves_what_is_finished(
 
 def _elsewhere(wanted: list[tuple[str, int]]) -> tuple[str, list[str]]:
     """What a node says that has its disks in other places."""
-    return raycluster._probe([(f"/elsewhere{path}", size) for path, size in wanted])
+    return ray_cluster._probe([(f"/elsewhere{path}", size) for path, size in wanted])
 
 
 def test_nodes_must_see_the_same_files_and_have_the_same_tracker(
@@ -130,11 +130,11 @@ def test_nodes_must_see_the_same_files_and_have_the_same_tracker(
     with RayCluster(cluster) as connection:
         connection.check([path])
         with monkeypatch.context() as patch:
-            patch.setattr(raycluster, "_probe", _elsewhere)
-            with pytest.raises(raycluster.InputError, match="on storage that all nodes share"):
+            patch.setattr(ray_cluster, "_probe", _elsewhere)
+            with pytest.raises(ray_cluster.InputError, match="on storage that all nodes share"):
                 connection.check([path])
-        monkeypatch.setattr(raycluster, "_version", lambda: "0.0")
-        with pytest.raises(raycluster.InputError, match=r"this machine 0\.0: install the same"):
+        monkeypatch.setattr(ray_cluster, "_version", lambda: "0.0")
+        with pytest.raises(ray_cluster.InputError, match=r"this machine 0\.0: install the same"):
             connection.check([path])
 
 

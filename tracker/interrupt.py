@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tracker.job import Summary
+    pass
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _NAMES = {int(signal.SIGINT): "Ctrl-C", int(signal.SIGTERM): "SIGTERM"}
@@ -41,22 +41,6 @@ class StopFlag:
     def exit_code(self) -> int:
         """What a shell expects of a program that this signal ended: 130 for Ctrl-C."""
         return 128 + self.number
-
-
-class Stopped(KeyboardInterrupt):
-    """A run over a file was ended early by Ctrl-C or SIGTERM.
-
-    Attributes:
-        summary: of what was done; the outputs are complete and end there. None if nothing had been
-            written yet: no output is left then.
-        exit_code: what a shell expects, 128 + the number of the signal.
-    """
-
-    def __init__(self, stop: StopFlag, summary: Summary | None) -> None:
-        end = f"the outputs end after frame {summary.frames}" if summary else "nothing was written"
-        super().__init__(f"stopped by {stop.name}: {end}.")
-        self.summary = summary
-        self.exit_code = stop.exit_code
 
 
 @contextmanager

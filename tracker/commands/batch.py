@@ -17,15 +17,15 @@ from tracker.drawing.annotated_picture import parse_comparison
 from tracker.drawing.draw_faces import parse_layers, wants_maps
 from tracker.drawing.style import parse_style
 from tracker.inputs import find_inputs
-from tracker.job import Job
-from tracker.manifest import Manifest
 from tracker.options import TrackerOptions
 from tracker.outputs.side_outputs import Extras
 from tracker.outputs.tables import TABLE_SUFFIXES
-from tracker.raycluster import RayCluster
-from tracker.series import plan_jobs
+from tracker.runs.batch_manifest import Manifest
+from tracker.runs.file_series import plan_jobs
+from tracker.runs.job import Job
+from tracker.runs.ray_cluster import RayCluster
+from tracker.runs.worker_processes import available_cores, run_parallel
 from tracker.tracker import Tracker
-from tracker.workers import available_cores, run_parallel
 
 _FORMATS = (*(suffix.removeprefix(".") for suffix in TABLE_SUFFIXES), "none")
 

@@ -11,7 +11,7 @@ import typer
 from model.errors import InputError
 from tracker.commands import shared_options
 from tracker.commands.track_folder import leave, track_series
-from tracker.interrupt import Stopped
+from tracker.runs.job import Stopped
 
 if TYPE_CHECKING:
     from tracker.engines.base import Precision
@@ -162,12 +162,12 @@ def track(
     from tracker.drawing.draw_faces import parse_layers, wants_maps  # noqa: PLC0415
     from tracker.drawing.style import parse_style  # noqa: PLC0415
     from tracker.inputs import is_series  # noqa: PLC0415
-    from tracker.job import Job  # noqa: PLC0415
     from tracker.options import TrackerOptions  # noqa: PLC0415
     from tracker.outputs.preview_window import has_display  # noqa: PLC0415
     from tracker.outputs.side_outputs import parse_extras  # noqa: PLC0415
     from tracker.quiet import native_stderr_hidden  # noqa: PLC0415
-    from tracker.run import run_job  # noqa: PLC0415
+    from tracker.runs.job import Job  # noqa: PLC0415
+    from tracker.runs.run_job import run_job  # noqa: PLC0415
     from tracker.sourceoptions import SourceOptions, parse_rate, parse_size  # noqa: PLC0415
     from tracker.sources import is_live  # noqa: PLC0415
 

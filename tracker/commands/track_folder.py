@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from model.errors import InputError
-from tracker.interrupt import Stopped
+from tracker.runs.job import Stopped
 
 if TYPE_CHECKING:
-    from tracker.job import Job
+    from tracker.runs.job import Job
 
 
 def leave(stopped: Stopped, name: str = "") -> NoReturn:
@@ -25,7 +25,7 @@ def track_series(source: str | Path, job: Job) -> None:
     from tracker.commands.progress_bars import FileBar  # noqa: PLC0415
     from tracker.inputs import find_inputs  # noqa: PLC0415
     from tracker.quiet import native_stderr_hidden  # noqa: PLC0415
-    from tracker.series import plan_jobs, run_series  # noqa: PLC0415
+    from tracker.runs.file_series import plan_jobs, run_series  # noqa: PLC0415
     from tracker.tracker import Tracker  # noqa: PLC0415
 
     jobs = plan_jobs(job, find_inputs([source]), job.out, job.save)

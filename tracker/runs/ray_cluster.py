@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from model.errors import InputError
 from tracker.closing import Closing
-from tracker.job import Job
-from tracker.series import Result
-from tracker.workers import available_cores, work
+from tracker.runs.job import Job
+from tracker.runs.file_series import Result
+from tracker.runs.worker_processes import available_cores, work
 
 LOCAL = "local"
 _AUTO = "auto"

@@ -11,8 +11,33 @@ from tracker.drawing.annotated_picture import Comparison
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.drawing.style import DrawStyle
 from tracker.options import TrackerOptions
+from tracker.interrupt import StopFlag
 from tracker.outputs.side_outputs import Extras
 from tracker.sourceoptions import SourceOptions
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING
+
+
+class Stopped(KeyboardInterrupt):
+    """A run over a file was ended early by Ctrl-C or SIGTERM.
+
+    Attributes:
+        summary: of what was done; the outputs are complete and end there. None if nothing had been
+            written yet: no output is left then.
+        exit_code: what a shell expects, 128 + the number of the signal.
+    """
+
+    def __init__(self, stop: StopFlag, summary: Summary | None) -> None:
+        end = f"the outputs end after frame {summary.frames}" if summary else "nothing was written"
+        super().__init__(f"stopped by {stop.name}: {end}.")
+        self.summary = summary
+        self.exit_code = stop.exit_code
 
 
 @dataclass(frozen=True)

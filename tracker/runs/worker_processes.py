@@ -12,9 +12,9 @@ from contextlib import closing
 from itertools import islice
 
 from model.errors import InputError
-from tracker.job import Job
+from tracker.runs.job import Job
 from tracker.quiet import native_stderr_hidden
-from tracker.series import Result, attempt
+from tracker.runs.file_series import Result, attempt
 from tracker.tracker import Tracker
 
 _DIED = (

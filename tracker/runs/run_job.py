@@ -10,8 +10,9 @@ from pathlib import Path
 
 from model.errors import InputError
 from tracker.drawing.annotated_picture import Painter
-from tracker.interrupt import StopFlag, Stopped, interrupt_flag
-from tracker.job import Job, Summary
+from tracker.interrupt import StopFlag, interrupt_flag
+from tracker.runs.job import Stopped
+from tracker.runs.job import Job, Summary
 from tracker.live import LiveReader, SourceLostError
 from tracker.offline import follow_twice
 from tracker.outputs.preview_window import Preview, check_display
