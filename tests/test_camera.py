@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from tracker.camera import CameraReader
+from tracker.sources.camera import CameraReader
 
 
 class FakeCapture:

@@ -8,10 +8,11 @@ import pytest
 from test_camera import FakeCapture
 
 from model.errors import InputError
-from tracker import devices, sources
-from tracker.devices import Camera, find_camera, linux_cameras
-from tracker.sourceoptions import SourceOptions
-from tracker.sources import camera_index, open_source
+from tracker.sources import camera_list
+from tracker.sources import open_source as opening
+from tracker.sources.camera_list import Camera, find_camera, linux_cameras
+from tracker.sources.open_source import camera_index, open_source
+from tracker.sources.source_options import SourceOptions
 
 CAMERAS = [Camera(0, "Integrated Webcam"), Camera(2, "Logitech C920"), Camera(4, "Logitech C270")]
 
@@ -57,24 +58,24 @@ def test_asking_a_device(
 
     monkeypatch.setattr(fcntl, "ioctl", ioctl)
     (tmp_path / "video0").touch()
-    assert devices.can_capture(tmp_path / "video0") is captures
-    assert devices.can_capture(tmp_path / "video1") is None
+    assert camera_list.can_capture(tmp_path / "video0") is captures
+    assert camera_list.can_capture(tmp_path / "video1") is None
 
 
 def test_a_file_is_no_camera(tmp_path: Path) -> None:
     (tmp_path / "video0").touch()
-    assert devices.can_capture(tmp_path / "video0") is None  # ENOTTY
+    assert camera_list.can_capture(tmp_path / "video0") is None  # ENOTTY
 
 
 def test_cameras_elsewhere_are_probed(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {0, 2}
-    monkeypatch.setattr(devices.sys, "platform", "darwin")
+    monkeypatch.setattr(camera_list.sys, "platform", "darwin")
     monkeypatch.setattr(
         cv2,
         "VideoCapture",
         lambda index: SimpleNamespace(isOpened=lambda: index in there, release=lambda: None),
     )
-    assert [camera.index for camera in devices.list_cameras()] == [0, 2]
+    assert [camera.index for camera in camera_list.list_cameras()] == [0, 2]
 
 
 def test_cameras_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_cameras_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     assert find_camera("none", CAMERAS) is None
     with pytest.raises(InputError, match=r"give a number, 2 \(Logitech C920\), 4"):
         find_camera("logi", CAMERAS)
-    monkeypatch.setattr(sources, "list_cameras", lambda: CAMERAS)
+    monkeypatch.setattr(opening, "list_cameras", lambda: CAMERAS)
     assert camera_index("webcam") == 0
     monkeypatch.chdir(tmp_path)
     (tmp_path / "webcam").touch()

@@ -17,7 +17,7 @@ from tracker.commands.progress_bars import FrameBar
 from tracker.detection.portrait import portrait_image
 from tracker.runs.job import Job
 from tracker.runs.run_job import run_job
-from tracker.sources import open_source
+from tracker.sources.open_source import open_source
 from tracker.video import VideoReader
 
 

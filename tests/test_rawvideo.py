@@ -14,9 +14,9 @@ from video_files import picture
 from model.errors import InputError
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
 from tracker.detection.portrait import portrait_image
-from tracker.live import SourceLostError
-from tracker.rawvideo import RawReader
-from tracker.sourceoptions import SourceOptions, parse_rate, parse_size
+from tracker.sources.live_reader import SourceLostError
+from tracker.sources.raw_frames import RawReader
+from tracker.sources.source_options import SourceOptions, parse_rate, parse_size
 from tracker.video import VideoReader
 
 OPTIONS = SourceOptions(size=(64, 48), rate=Fraction(30000, 1001))

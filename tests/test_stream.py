@@ -15,10 +15,10 @@ import pytest
 from video_files import make_video, picture
 
 from model.errors import InputError
-from tracker.live import LiveReader, SourceLostError
-from tracker.sourceoptions import SourceOptions
-from tracker.sources import open_source
-from tracker.stream import NetworkReader, open_stream, without_password
+from tracker.sources.live_reader import LiveReader, SourceLostError
+from tracker.sources.network_stream import NetworkReader, open_stream, without_password
+from tracker.sources.open_source import open_source
+from tracker.sources.source_options import SourceOptions
 
 IMPATIENT = SourceOptions(timeout=1.0, reconnect=0.0)
 

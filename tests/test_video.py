@@ -10,7 +10,7 @@ from video_files import cut, make_video, picture, tone
 
 from model.errors import InputError
 from tracker.clock import FrameClock
-from tracker.sources import camera_index, open_source
+from tracker.sources.open_source import camera_index, open_source
 from tracker.video import VideoReader
 from tracker.videoinfo import VideoInfo
 

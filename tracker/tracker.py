@@ -18,14 +18,14 @@ from tracker.closing import Closing
 from tracker.detection.face_detector import FaceDetector, region_from_detection
 from tracker.engines.base import Engine
 from tracker.engines.create import create_engine
-from tracker.inputs import find_inputs, is_series
 from tracker.look import CutDetector
 from tracker.measure import LandmarkNetwork, Measurement
 from tracker.options import TrackerOptions
 from tracker.pipeline import ReadAhead
 from tracker.results import Face, TrackedFrame
-from tracker.sourceoptions import NO_OPTIONS, SourceOptions
-from tracker.sources import open_source
+from tracker.sources.file_list import find_inputs, is_series
+from tracker.sources.open_source import open_source
+from tracker.sources.source_options import NO_OPTIONS, SourceOptions
 from tracker.stopwatch import Stopwatch
 from tracker.track import plausible
 from tracker.tracks import Tracks
@@ -138,7 +138,8 @@ class Tracker(Closing):
 
         Args:
             source: path of a video or picture, folder, pattern, number or name of a camera,
-                address of a stream, or "-" for raw frames; see `tracker.sources.open_source`.
+                address of a stream, or "-" for raw frames; see
+                `tracker.sources.open_source.open_source`.
             options: what the source cannot tell.
 
         Yields:

@@ -31,7 +31,7 @@ def _print_version(wanted: bool) -> None:
 def _list_sources(wanted: bool) -> None:
     if not wanted:
         return
-    from tracker.devices import list_cameras  # noqa: PLC0415
+    from tracker.sources.camera_list import list_cameras  # noqa: PLC0415
 
     cameras = list_cameras()
     for camera in cameras:
@@ -161,15 +161,15 @@ def track(
     from tracker.drawing.annotated_picture import parse_comparison  # noqa: PLC0415
     from tracker.drawing.draw_faces import parse_layers, wants_maps  # noqa: PLC0415
     from tracker.drawing.style import parse_style  # noqa: PLC0415
-    from tracker.inputs import is_series  # noqa: PLC0415
     from tracker.options import TrackerOptions  # noqa: PLC0415
     from tracker.outputs.preview_window import has_display  # noqa: PLC0415
     from tracker.outputs.side_outputs import parse_extras  # noqa: PLC0415
     from tracker.quiet import native_stderr_hidden  # noqa: PLC0415
     from tracker.runs.job import Job  # noqa: PLC0415
     from tracker.runs.run_job import run_job  # noqa: PLC0415
-    from tracker.sourceoptions import SourceOptions, parse_rate, parse_size  # noqa: PLC0415
-    from tracker.sources import is_live  # noqa: PLC0415
+    from tracker.sources.file_list import is_series  # noqa: PLC0415
+    from tracker.sources.open_source import is_live  # noqa: PLC0415
+    from tracker.sources.source_options import SourceOptions, parse_rate, parse_size  # noqa: PLC0415
 
     given: str | Path = _one_source(video, source)
     extras = parse_extras(

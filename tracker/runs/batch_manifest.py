@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from tracker.runs.job import Job
 from tracker.runs.file_series import Result
+from tracker.runs.job import Job
 
 NAME = "manifest.jsonl"
 

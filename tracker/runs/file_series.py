@@ -8,11 +8,11 @@ from pathlib import Path
 
 from model.errors import InputError
 from tracker.codec import CODECS, VIDEO_SUFFIXES
-from tracker.inputs import PICTURE_NAMES, output_names
-from tracker.runs.job import Job, Summary
 from tracker.outputs.tables import TABLE_SUFFIXES
 from tracker.picture import is_picture
+from tracker.runs.job import Job, Summary
 from tracker.runs.run_job import run_job
+from tracker.sources.file_list import PICTURE_NAMES, output_names
 from tracker.tracker import Tracker
 
 

@@ -10,34 +10,10 @@ from tracker.codec import check_codec
 from tracker.drawing.annotated_picture import Comparison
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.drawing.style import DrawStyle
-from tracker.options import TrackerOptions
 from tracker.interrupt import StopFlag
+from tracker.options import TrackerOptions
 from tracker.outputs.side_outputs import Extras
-from tracker.sourceoptions import SourceOptions
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from types import FrameType
-from typing import TYPE_CHECKING
-
-
-class Stopped(KeyboardInterrupt):
-    """A run over a file was ended early by Ctrl-C or SIGTERM.
-
-    Attributes:
-        summary: of what was done; the outputs are complete and end there. None if nothing had been
-            written yet: no output is left then.
-        exit_code: what a shell expects, 128 + the number of the signal.
-    """
-
-    def __init__(self, stop: StopFlag, summary: Summary | None) -> None:
-        end = f"the outputs end after frame {summary.frames}" if summary else "nothing was written"
-        super().__init__(f"stopped by {stop.name}: {end}.")
-        self.summary = summary
-        self.exit_code = stop.exit_code
+from tracker.sources.source_options import SourceOptions
 
 
 @dataclass(frozen=True)
@@ -45,7 +21,7 @@ class Job:
     """What to do with one source.
 
     Attributes:
-        source: what to read, see `tracker.sources.open_source`.
+        source: what to read, see `tracker.sources.open_source.open_source`.
         source_options: what the source cannot tell.
         out: annotated video (of a picture: picture) to write, or None.
         save: table of landmarks to write, or None.
@@ -56,7 +32,7 @@ class Job:
         layers: what to draw; the network's maps only with `TrackerOptions.maps`.
         style: sizes and colours.
         compare: what `out` and the window show on the left, see
-        `tracker.drawing.annotated_picture.Painter`.
+            `tracker.drawing.annotated_picture.Painter`.
         codec: of a video `out`, see `tracker.codec`.
         crf: quality of a video `out`; None for the codec's own.
         overwrite: replace existing outputs.
@@ -125,3 +101,19 @@ class Summary:
     lost: str | None = None
     ended: bool = False
     notes: tuple[str, ...] = ()
+
+
+class Stopped(KeyboardInterrupt):
+    """A run over a file was ended early by Ctrl-C or SIGTERM.
+
+    Attributes:
+        summary: of what was done; the outputs are complete and end there. None if nothing had been
+            written yet: no output is left then.
+        exit_code: what a shell expects, 128 + the number of the signal.
+    """
+
+    def __init__(self, stop: StopFlag, summary: Summary | None) -> None:
+        end = f"the outputs end after frame {summary.frames}" if summary else "nothing was written"
+        super().__init__(f"stopped by {stop.name}: {end}.")
+        self.summary = summary
+        self.exit_code = stop.exit_code

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from model.errors import InputError
 from tracker.closing import Closing
-from tracker.runs.job import Job
 from tracker.runs.file_series import Result
+from tracker.runs.job import Job
 from tracker.runs.worker_processes import available_cores, work
 
 LOCAL = "local"

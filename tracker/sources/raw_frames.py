@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.closing import Closing
-from tracker.live import SourceLostError
-from tracker.sourceoptions import SourceOptions
+from tracker.sources.live_reader import SourceLostError
+from tracker.sources.source_options import SourceOptions
 from tracker.videoinfo import SourceFrame, VideoInfo
 
 # How often a waiting reader looks whether it is still wanted, seconds.

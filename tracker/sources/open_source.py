@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 from model.errors import InputError
-from tracker.camera import CameraReader
 from tracker.container import PictureError
-from tracker.devices import find_camera, list_cameras
 from tracker.picture import PictureReader, is_picture
-from tracker.rawvideo import RawReader
-from tracker.sourceoptions import NO_OPTIONS, SourceOptions
-from tracker.stream import is_address, open_stream, without_password
+from tracker.sources.camera import CameraReader
+from tracker.sources.camera_list import find_camera, list_cameras
+from tracker.sources.network_stream import is_address, open_stream, without_password
+from tracker.sources.raw_frames import RawReader
+from tracker.sources.source_options import NO_OPTIONS, SourceOptions
 from tracker.video import VideoReader
 from tracker.videoinfo import FrameSource
 
