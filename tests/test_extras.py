@@ -15,12 +15,12 @@ import pytest
 from template_onnx import template_onnx
 
 from model.errors import InputError
-from tracker.address import Address
 from tracker.measures.intrinsics import Intrinsics
 from tracker.measures.measured_frame import Deriver
 from tracker.outputs.openseeface import PACKET_SIZE
 from tracker.outputs.side_outputs import Extras, parse_extras
 from tracker.outputs.web_page import LivePage
+from tracker.system.network_address import Address
 
 PORTRAIT = Path(__file__).parent.parent / "docs" / "portrait.mp4"
 Run = Callable[..., SimpleNamespace]

@@ -171,7 +171,7 @@ def test_files_never_drop_a_frame(tmp_path: Path) -> None:
     """Each of 150 frames tells its number, and the reader is faster or slower by turns."""
     import time
 
-    from tracker.pipeline import ReadAhead
+    from tracker.system.background_threads import ReadAhead
 
     path = make_video(tmp_path / "in.mp4", 150, (64, 48), encoder={"crf": "1"})
     with open_source(path) as source, ReadAhead(source) as frames:

@@ -16,7 +16,7 @@ from commands import PORTRAIT, Run
 from video_files import make_video, read_sound, tone
 
 from tracker import Tracker
-from tracker.interrupt import interrupt_flag, sigterm_exits
+from tracker.system.stop_signals import interrupt_flag, sigterm_exits
 from tracker.video import VideoReader
 
 Signalled = Callable[..., list[int]]

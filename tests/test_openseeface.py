@@ -10,7 +10,6 @@ from scipy.spatial.transform import Rotation
 
 from model.errors import InputError
 from model.markup import WFLW_TO_IBUG
-from tracker.address import Address
 from tracker.measures.intrinsics import Intrinsics
 from tracker.measures.measured_frame import Deriver
 from tracker.measures.rotation import rotation_matrix
@@ -23,6 +22,7 @@ from tracker.outputs.openseeface import (
     order_from,
 )
 from tracker.outputs.udp import UdpSender
+from tracker.system.network_address import Address
 
 PLACE = (60.0, -40.0, 900.0)
 

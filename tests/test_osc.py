@@ -6,9 +6,9 @@ import pytest
 from measured import face, measured
 
 from model.errors import InputError
-from tracker.address import Address, is_loopback, parse_address
 from tracker.outputs.osc import OscSender
 from tracker.outputs.udp import UdpSender
+from tracker.system.network_address import Address, is_loopback, parse_address
 
 MESSAGES = "needs python-osc: pip install '.[osc]'"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from model.errors import InputError
-from tracker.pipeline import ReadAhead, WriteBehind
+from tracker.system.background_threads import ReadAhead, WriteBehind
 
 
 def alive(name: str) -> bool:

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from model.errors import InputError
-from tracker.quiet import native_stderr_hidden
+from tracker.system.native_stderr import native_stderr_hidden
 
 
 def native(text: str) -> None:

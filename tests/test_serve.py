@@ -17,8 +17,8 @@ import pytest
 from measured import HEIGHT, WIDTH, face, measured, picture
 
 from model.errors import InputError
-from tracker.address import Address
 from tracker.outputs.web_page import LivePage
+from tracker.system.network_address import Address
 
 HERE = Address("127.0.0.1", 0)
 

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from model.errors import run_command
 from tracker.commands.track import track
-from tracker.interrupt import sigterm_exits
+from tracker.system.stop_signals import sigterm_exits
 
 # Subcommand -> module and function. They load their libraries only when called.
 _LAZY = {

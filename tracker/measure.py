@@ -16,7 +16,7 @@ from model.errors import InputError
 from model.markup import MARKUPS
 from tracker.engines.base import Engine, MapEngine, Maps, PointEngine
 from tracker.look import face_look
-from tracker.stopwatch import Stopwatch
+from tracker.system.stopwatch import Stopwatch
 
 # Points [N, K, 2] in crop pixels, peaks [N, K], and the maps of each crop, where they are wanted.
 _Decoded = tuple[NDArray[np.float64], NDArray[np.float32], Sequence[Maps | None]]

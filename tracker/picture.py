@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.closing import Closing
-from tracker.output import OutputFile
+from tracker.system.closing import Closing
+from tracker.system.output_file import OutputFile
 from tracker.videoinfo import SourceFrame, VideoInfo
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")

@@ -12,7 +12,7 @@ from tracker.identity import OTHER_LOOK, SAME_LOOK, recognise, repeated, rightfu
 from tracker.measure import Measurement
 from tracker.options import TrackerOptions
 from tracker.smooth import FaceFilter, parts, smoothing
-from tracker.stopwatch import Stopwatch
+from tracker.system.stopwatch import Stopwatch
 from tracker.track import Track, plausible
 
 # Faces out of sight that are remembered at most: a crowd that walks past must not pile up.

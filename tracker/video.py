@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.clock import FALLBACK_RATE, FrameClock
-from tracker.closing import Closing
 from tracker.completeness import check_length, promised_end
 from tracker.container import (
     clock_start,
@@ -25,6 +24,7 @@ from tracker.container import (
 )
 from tracker.orientation import UPRIGHT, Orientation, orientation_from_matrix
 from tracker.pixels import frame_to_rgb
+from tracker.system.closing import Closing
 from tracker.videoinfo import SourceFrame, VideoInfo
 
 # A file whose sizes are in order may still end early: a download that was filled up with zeros.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from tracker.audio import AudioCopy
 from tracker.codec import VIDEO_SUFFIXES, Codec, check_crf, check_encoder, choose_codec
-from tracker.output import OutputFile
+from tracker.system.output_file import OutputFile
 from tracker.videoinfo import CLOCK, VideoInfo
 
 # Clocks finer than a microsecond do not fit MP4's 32-bit time scale once multiplied.

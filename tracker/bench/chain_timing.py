@@ -17,9 +17,9 @@ from tracker.bench.memory import peak_mb, resident_mb
 from tracker.drawing.draw_faces import DEFAULT_LAYERS, draw_faces
 from tracker.engines.base import Engine
 from tracker.options import TrackerOptions
-from tracker.pipeline import ReadAhead, WriteBehind
 from tracker.results import Face
-from tracker.stopwatch import Stopwatch
+from tracker.system.background_threads import ReadAhead, WriteBehind
+from tracker.system.stopwatch import Stopwatch
 from tracker.tracker import Tracker
 from tracker.video import FALLBACK_RATE, VideoReader
 from tracker.videoinfo import SourceFrame, VideoInfo

@@ -32,7 +32,7 @@ from tracker.bench.stability_plot import check_plotting, plot_stability
 from tracker.engines.base import Engine
 from tracker.engines.create import ENGINES, create_engine
 from tracker.options import TrackerOptions
-from tracker.quiet import native_stderr_hidden
+from tracker.system.native_stderr import native_stderr_hidden
 from tracker.video import VideoReader
 
 

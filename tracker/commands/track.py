@@ -164,12 +164,12 @@ def track(
     from tracker.options import TrackerOptions  # noqa: PLC0415
     from tracker.outputs.preview_window import has_display  # noqa: PLC0415
     from tracker.outputs.side_outputs import parse_extras  # noqa: PLC0415
-    from tracker.quiet import native_stderr_hidden  # noqa: PLC0415
     from tracker.runs.job import Job  # noqa: PLC0415
     from tracker.runs.run_job import run_job  # noqa: PLC0415
     from tracker.sources.file_list import is_series  # noqa: PLC0415
     from tracker.sources.open_source import is_live  # noqa: PLC0415
     from tracker.sources.source_options import SourceOptions, parse_rate, parse_size  # noqa: PLC0415
+    from tracker.system.native_stderr import native_stderr_hidden  # noqa: PLC0415
 
     given: str | Path = _one_source(video, source)
     extras = parse_extras(

@@ -23,9 +23,9 @@ def leave(stopped: Stopped, name: str = "") -> NoReturn:
 def track_series(source: str | Path, job: Job) -> None:
     """Track the files of a folder or pattern, each with outputs of its own."""
     from tracker.commands.progress_bars import FileBar  # noqa: PLC0415
-    from tracker.quiet import native_stderr_hidden  # noqa: PLC0415
     from tracker.runs.file_series import plan_jobs, run_series  # noqa: PLC0415
     from tracker.sources.file_list import find_inputs  # noqa: PLC0415
+    from tracker.system.native_stderr import native_stderr_hidden  # noqa: PLC0415
     from tracker.tracker import Tracker  # noqa: PLC0415
 
     jobs = plan_jobs(job, find_inputs([source]), job.out, job.save)

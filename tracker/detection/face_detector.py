@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from model.crop import Region
 from model.errors import InputError
 from tracker.assets import ASSETS
-from tracker.quiet import native_stderr_hidden
+from tracker.system.native_stderr import native_stderr_hidden
 
 DetectorModel = Literal["short", "full"]
 DetectorChoice = Literal["auto", "short", "full"]

@@ -35,7 +35,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.closing import Closing
 from tracker.measures.generic_face import face_model, ibug_from_wflw
 from tracker.measures.head_pose import Pose
 from tracker.measures.intrinsics import Intrinsics
@@ -44,6 +43,7 @@ from tracker.measures.rotation import quaternion
 from tracker.outputs.personal_range import OwnRange
 from tracker.outputs.udp import UdpSender
 from tracker.results import Face
+from tracker.system.closing import Closing
 
 DEFAULT_PORT = 11573
 

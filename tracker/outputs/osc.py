@@ -19,10 +19,10 @@ from __future__ import annotations
 from typing import Any
 
 from model.errors import InputError
-from tracker.closing import Closing
 from tracker.measures.measured_frame import MeasuredFrame, Measures
 from tracker.outputs.udp import UdpSender
 from tracker.results import Face
+from tracker.system.closing import Closing
 
 DEFAULT_PORT = 9000
 _ROOT = "/propnet"

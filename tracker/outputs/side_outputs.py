@@ -10,7 +10,6 @@ from typing import NamedTuple, Protocol
 
 from model.errors import InputError
 from model.markup import Markup
-from tracker.address import Address, parse_address
 from tracker.measures.intrinsics import Intrinsics, parse_intrinsics
 from tracker.measures.measured_frame import Deriver, MeasuredFrame
 from tracker.outputs import openseeface, osc
@@ -19,6 +18,7 @@ from tracker.outputs.openseeface import OpenSeeSender
 from tracker.outputs.osc import OscSender
 from tracker.outputs.udp import UdpSender
 from tracker.outputs.web_page import LivePage
+from tracker.system.network_address import Address, parse_address
 
 
 class FrameSink(Protocol):

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from model.errors import InputError
 from tracker.measures.measured_frame import MeasuredFrame
-from tracker.output import OutputFile
 from tracker.outputs.table_schema import columns, frame_object, rows
+from tracker.system.output_file import OutputFile
 
 # Rows gathered before they are written as a row group: 30 s of a face at 30 frames/s, 1.5 MB.
 _GROUP = 1000

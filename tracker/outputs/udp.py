@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from tracker.address import Address, resolve
-from tracker.closing import Closing
+from tracker.system.closing import Closing
+from tracker.system.network_address import Address, resolve
 
 
 class UdpSender(Closing):

@@ -31,12 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.address import Address, is_loopback, resolve
 from tracker.assets import ASSETS
-from tracker.closing import Closing
 from tracker.measures.measured_frame import MeasuredFrame
 from tracker.outputs.latest_frame import Slot
 from tracker.outputs.table_schema import frame_object
+from tracker.system.closing import Closing
+from tracker.system.network_address import Address, is_loopback, resolve
 
 _PAGE = ASSETS / "page.html"
 _BOUNDARY = b"frame"

@@ -10,10 +10,10 @@ from tracker.codec import check_codec
 from tracker.drawing.annotated_picture import Comparison
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.drawing.style import DrawStyle
-from tracker.interrupt import StopFlag
 from tracker.options import TrackerOptions
 from tracker.outputs.side_outputs import Extras
 from tracker.sources.source_options import SourceOptions
+from tracker.system.stop_signals import StopFlag
 
 
 @dataclass(frozen=True)

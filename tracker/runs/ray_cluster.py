@@ -16,10 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from model.errors import InputError
-from tracker.closing import Closing
 from tracker.runs.file_series import Result
 from tracker.runs.job import Job
 from tracker.runs.worker_processes import available_cores, work
+from tracker.system.closing import Closing
 
 LOCAL = "local"
 _AUTO = "auto"

@@ -12,9 +12,9 @@ from contextlib import closing
 from itertools import islice
 
 from model.errors import InputError
-from tracker.quiet import native_stderr_hidden
 from tracker.runs.file_series import Result, attempt
 from tracker.runs.job import Job
+from tracker.system.native_stderr import native_stderr_hidden
 from tracker.tracker import Tracker
 
 _DIED = (

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.quiet import native_stderr_hidden
 from tracker.sources.live_reader import LiveReader
 from tracker.sources.source_options import NO_OPTIONS, SourceOptions
+from tracker.system.native_stderr import native_stderr_hidden
 from tracker.videoinfo import VideoInfo
 
 # Longer than any webcam takes between two frames (exposure in the dark: 0.5 s), short enough that

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 
 from model.errors import InputError
-from tracker.quiet import native_stderr_hidden
+from tracker.system.native_stderr import native_stderr_hidden
 
 # Where systems number their cameras without gaps and tell no names, probing ends here.
 _PROBED = 8

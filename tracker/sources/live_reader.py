@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.closing import Closing
+from tracker.system.closing import Closing
 from tracker.videoinfo import SourceFrame, VideoInfo
 
 Raw = TypeVar("Raw")

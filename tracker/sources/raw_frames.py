@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.closing import Closing
 from tracker.sources.live_reader import SourceLostError
 from tracker.sources.source_options import SourceOptions
+from tracker.system.closing import Closing
 from tracker.videoinfo import SourceFrame, VideoInfo
 
 # How often a waiting reader looks whether it is still wanted, seconds.

@@ -14,7 +14,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from tracker.closing import Closing
+from tracker.system.closing import Closing
 
 Item = TypeVar("Item")
 
