@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from model.crop import CROP_SCALE, Region
-from tracker.assign import SAME_FACE, duplicates, likeness, match
+from tracker.tracking.recognition import SAME_FACE, duplicates, likeness, match
 
 FACE = 100.0
 

@@ -18,7 +18,7 @@ from tracker.bench.roofline import Limit
 from tracker.commands import bench
 from tracker.commands.bench import bench_command
 from tracker.engines.create import ENGINES, create_engine
-from tracker.options import TrackerOptions
+from tracker.tracking.options import TrackerOptions
 from tracker.video import VideoReader
 
 # With a random network any confidence is a matter of luck: follow whatever the detector finds.

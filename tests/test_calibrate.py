@@ -19,7 +19,7 @@ from tracker.bench.moving_portrait import portrait_frame, portrait_motion
 from tracker.detection.portrait import portrait_image
 from tracker.engines.base import ModelInfo
 from tracker.engines.create import create_engine
-from tracker.measure import LandmarkNetwork
+from tracker.tracking.landmark_network import LandmarkNetwork
 from train import calibrate
 from train.confidence import assess, fit_calibration
 from train.cover import cover_mask, place_beside

@@ -23,7 +23,7 @@ from tracker.engines.base import ModelInfo
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.tensorrt.engine_record import ANY_GPU, EngineRecord, read_engine, write_engine
 from tracker.engines.torch import model_info
-from tracker.measure import LandmarkNetwork
+from tracker.tracking.landmark_network import LandmarkNetwork
 
 MADE = Calibration(face=(-9.0, 4.0, 6.0, 2.0), point=(-5.0, 3.0, 7.0, 2.0))
 

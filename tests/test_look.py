@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
 from tracker.detection.portrait import portrait_image
-from tracker.look import CutDetector, _thinned, blend, face_look
+from tracker.tracking.appearance import CutDetector, _thinned, blend, face_look
 
 
 @pytest.fixture(scope="module")

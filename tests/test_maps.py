@@ -135,8 +135,10 @@ class SceneMapEngine(SceneEngine):
 
 
 def tracker(monkeypatch: pytest.MonkeyPatch, engine: SceneEngine, maps: bool) -> Tracker:
-    monkeypatch.setattr("tracker.tracker.FaceDetector", lambda *_: SceneDetector())
-    monkeypatch.setattr("tracker.tracker.region_from_detection", lambda region: region)
+    monkeypatch.setattr("tracker.tracking.face_tracker.FaceDetector", lambda *_: SceneDetector())
+    monkeypatch.setattr(
+        "tracker.tracking.face_tracker.region_from_detection", lambda region: region
+    )
     return Tracker(engine=engine, options=TrackerOptions(max_faces=2, maps=maps))
 
 

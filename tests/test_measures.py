@@ -17,7 +17,7 @@ from tracker.measures.openings import (
     mouth_opening,
     straight_opening,
 )
-from tracker.results import Face
+from tracker.tracking.results import Face
 
 FRONT = face_model("wflw98").points[:, :2]
 

@@ -7,9 +7,9 @@ from shapes import face_shape
 
 from model.crop import Region
 from model.markup import WFLW
-from tracker.offline import Recording, follow_twice, smooth_track
-from tracker.results import Face
-from tracker.smooth import SMOOTHING, FaceFilter, parts
+from tracker.tracking.offline_smoothing import Recording, follow_twice, smooth_track
+from tracker.tracking.results import Face
+from tracker.tracking.smoothing import SMOOTHING, FaceFilter, parts
 from tracker.videoinfo import SourceFrame
 
 PART = parts(WFLW)
@@ -113,8 +113,8 @@ def test_following_twice_reads_the_second_time_after_the_first() -> None:
 
 def test_offline_without_smoothing_is_a_contradiction() -> None:
     from model.errors import InputError
-    from tracker.options import TrackerOptions
     from tracker.runs.job import Job
+    from tracker.tracking.options import TrackerOptions
 
     with pytest.raises(InputError, match="contradict"):
         Job("a.mp4", options=TrackerOptions(smoothing="off"), offline_smooth=True)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scene import SceneDetector, SceneEngine, paint, pose
 
-import tracker.tracker as module
+import tracker.tracking.face_tracker as module
 from model.decoder import Decoder, decode
 from tracker import Face, Tracker, TrackerOptions
 from tracker.engines.base import PointEngine, Points

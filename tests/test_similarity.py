@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from shapes import face_shape
 
-from tracker.similarity import fit_similarity
+from tracker.tracking.similarity_fit import fit_similarity
 
 FACE = face_shape(200.0, (0.0, 0.0))
 FLAT = FACE[:, 0] + 1j * FACE[:, 1]

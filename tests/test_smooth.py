@@ -8,7 +8,14 @@ from shapes import face_shape
 
 from model.errors import InputError
 from model.markup import COFW, IBUG, WFLW
-from tracker.smooth import SMOOTHING, FaceFilter, LowPass, SmoothingOptions, parts, smoothing
+from tracker.tracking.smoothing import (
+    SMOOTHING,
+    FaceFilter,
+    LowPass,
+    SmoothingOptions,
+    parts,
+    smoothing,
+)
 
 PRESETS = [options for options in SMOOTHING.values() if options]
 PART = parts(WFLW)

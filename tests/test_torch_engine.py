@@ -329,7 +329,7 @@ def test_on_a_gpu(weights: str, crops: np.ndarray) -> None:
 def test_the_tracker_needs_no_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = None;"
-        "import tracker.tracker, tracker.engines, tracker.engines.onnxruntime,"
+        "import tracker.tracking.face_tracker, tracker.engines, tracker.engines.onnxruntime,"
         "tracker.engines.tensorrt.engine;"
         "from tracker.engines import create_engine\n"
         "try: create_engine('torch', 'propnet-s')\n"

@@ -5,9 +5,9 @@ import pytest
 
 from model.crop import Region, region_from_landmarks
 from model.markup import WFLW
-from tracker.measure import Measurement
-from tracker.smooth import SMOOTHING, FaceFilter, parts
-from tracker.track import Track, plausible
+from tracker.tracking.face_track import Track
+from tracker.tracking.landmark_network import Measurement, plausible
+from tracker.tracking.smoothing import SMOOTHING, FaceFilter, parts
 
 POINTS = np.random.default_rng(0).uniform(100, 300, (98, 2))
 LOOK = np.array([0.8, -0.2, -0.6], dtype=np.float32) / np.float32(np.sqrt(1.04))

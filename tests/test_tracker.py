@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from scene import SceneDetector, SceneEngine, landmarks, paint, pose
 
-import tracker.tracker as module
+import tracker.tracking.face_tracker as module
 from model.errors import InputError
 from tracker import Face, Region, Tracker, TrackerOptions
 

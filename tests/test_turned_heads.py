@@ -7,7 +7,7 @@ import pytest
 
 from model.markup import WFLW
 from tracker.detection.portrait import portrait_image
-from tracker.tracker import Tracker
+from tracker.tracking.face_tracker import Tracker
 from train.groups import head_pose
 from train.turn import Turn, turn_head
 

@@ -18,9 +18,9 @@ from model.errors import InputError
 if TYPE_CHECKING:
     from model.crop import Region
     from tracker.engines.create import create_engine
-    from tracker.options import TrackerOptions
-    from tracker.results import Face, TrackedFrame
-    from tracker.tracker import Tracker
+    from tracker.tracking.face_tracker import Tracker
+    from tracker.tracking.options import TrackerOptions
+    from tracker.tracking.results import Face, TrackedFrame
 
 __all__ = [
     "Face",
@@ -34,11 +34,11 @@ __all__ = [
 
 # Loaded when first asked for: training imports model.crop only, and needs no video libraries.
 _HOMES = {
-    "Face": "tracker.results",
+    "Face": "tracker.tracking.results",
     "Region": "model.crop",
-    "TrackedFrame": "tracker.results",
-    "Tracker": "tracker.tracker",
-    "TrackerOptions": "tracker.options",
+    "TrackedFrame": "tracker.tracking.results",
+    "Tracker": "tracker.tracking.face_tracker",
+    "TrackerOptions": "tracker.tracking.options",
     "create_engine": "tracker.engines.create",
 }
 

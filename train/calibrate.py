@@ -27,7 +27,7 @@ from model.weights import save_calibrated
 from tracker.engines.base import Engine
 from tracker.engines.create import create_engine
 from tracker.engines.torch import open_torch_engine
-from tracker.options import TrackerOptions
+from tracker.tracking.options import TrackerOptions
 from train.confidence import Assessment, assess, figures, fit_calibration
 from train.data import DEFAULT_SPLITS, SPLITS, Sample, read_dataset
 from train.evaluate import ENGINES, check_choice, check_outputs

@@ -16,11 +16,11 @@ from rich.progress import track as progress
 from tracker.bench.memory import peak_mb, resident_mb
 from tracker.drawing.draw_faces import DEFAULT_LAYERS, draw_faces
 from tracker.engines.base import Engine
-from tracker.options import TrackerOptions
-from tracker.results import Face
 from tracker.system.background_threads import ReadAhead, WriteBehind
 from tracker.system.stopwatch import Stopwatch
-from tracker.tracker import Tracker
+from tracker.tracking.face_tracker import Tracker
+from tracker.tracking.options import TrackerOptions
+from tracker.tracking.results import Face
 from tracker.video import FALLBACK_RATE, VideoReader
 from tracker.videoinfo import SourceFrame, VideoInfo
 from tracker.writer import VideoWriter

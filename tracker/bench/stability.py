@@ -21,10 +21,10 @@ from model.errors import InputError
 from tracker.bench.moving_portrait import portrait_frame
 from tracker.detection.portrait import portrait_image
 from tracker.engines.base import Precision
-from tracker.measure import LandmarkNetwork
-from tracker.options import TrackerOptions
-from tracker.smooth import SMOOTHING, FaceFilter, parts
-from tracker.tracker import Tracker
+from tracker.tracking.face_tracker import Tracker
+from tracker.tracking.landmark_network import LandmarkNetwork
+from tracker.tracking.options import TrackerOptions
+from tracker.tracking.smoothing import SMOOTHING, FaceFilter, parts
 
 SIZE = 480  # of the frames, pixels
 RATE = 30.0  # frames per second

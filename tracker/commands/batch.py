@@ -16,7 +16,6 @@ from tracker.commands.progress_bars import FileBar
 from tracker.drawing.annotated_picture import parse_comparison
 from tracker.drawing.draw_faces import parse_layers, wants_maps
 from tracker.drawing.style import parse_style
-from tracker.options import TrackerOptions
 from tracker.outputs.side_outputs import Extras
 from tracker.outputs.tables import TABLE_SUFFIXES
 from tracker.runs.batch_manifest import Manifest
@@ -25,7 +24,8 @@ from tracker.runs.job import Job
 from tracker.runs.ray_cluster import RayCluster
 from tracker.runs.worker_processes import available_cores, run_parallel
 from tracker.sources.file_list import find_inputs
-from tracker.tracker import Tracker
+from tracker.tracking.face_tracker import Tracker
+from tracker.tracking.options import TrackerOptions
 
 _FORMATS = (*(suffix.removeprefix(".") for suffix in TABLE_SUFFIXES), "none")
 

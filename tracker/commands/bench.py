@@ -31,8 +31,8 @@ from tracker.bench.stability import measure_stability
 from tracker.bench.stability_plot import check_plotting, plot_stability
 from tracker.engines.base import Engine
 from tracker.engines.create import ENGINES, create_engine
-from tracker.options import TrackerOptions
 from tracker.system.native_stderr import native_stderr_hidden
+from tracker.tracking.options import TrackerOptions
 from tracker.video import VideoReader
 
 

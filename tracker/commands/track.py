@@ -161,7 +161,6 @@ def track(
     from tracker.drawing.annotated_picture import parse_comparison  # noqa: PLC0415
     from tracker.drawing.draw_faces import parse_layers, wants_maps  # noqa: PLC0415
     from tracker.drawing.style import parse_style  # noqa: PLC0415
-    from tracker.options import TrackerOptions  # noqa: PLC0415
     from tracker.outputs.preview_window import has_display  # noqa: PLC0415
     from tracker.outputs.side_outputs import parse_extras  # noqa: PLC0415
     from tracker.runs.job import Job  # noqa: PLC0415
@@ -170,6 +169,7 @@ def track(
     from tracker.sources.open_source import is_live  # noqa: PLC0415
     from tracker.sources.source_options import SourceOptions, parse_rate, parse_size  # noqa: PLC0415
     from tracker.system.native_stderr import native_stderr_hidden  # noqa: PLC0415
+    from tracker.tracking.options import TrackerOptions  # noqa: PLC0415
 
     given: str | Path = _one_source(video, source)
     extras = parse_extras(

@@ -26,7 +26,7 @@ def track_series(source: str | Path, job: Job) -> None:
     from tracker.runs.file_series import plan_jobs, run_series  # noqa: PLC0415
     from tracker.sources.file_list import find_inputs  # noqa: PLC0415
     from tracker.system.native_stderr import native_stderr_hidden  # noqa: PLC0415
-    from tracker.tracker import Tracker  # noqa: PLC0415
+    from tracker.tracking.face_tracker import Tracker  # noqa: PLC0415
 
     jobs = plan_jobs(job, find_inputs([source]), job.out, job.save)
     tracked = frames = seen = 0

@@ -15,7 +15,7 @@ from tracker.drawing.draw_faces import draw_faces
 from tracker.drawing.style import WHITE, DrawStyle
 from tracker.drawing.text_label import draw_label
 from tracker.measures.intrinsics import Intrinsics
-from tracker.results import Face
+from tracker.tracking.results import Face
 
 Comparison = Literal["source", "raw"]
 COMPARISONS: tuple[Comparison, ...] = get_args(Comparison)

@@ -28,7 +28,7 @@ _CURVE_STEPS = 3  # straight pieces between two landmarks: smooth to the eye at 
 
 
 class DrawnFace(Protocol):
-    """What drawing needs of a face (see `tracker.results.Face`)."""
+    """What drawing needs of a face (see `tracker.tracking.results.Face`)."""
 
     @property
     def id(self) -> int:

@@ -12,7 +12,7 @@ from tracker.measures.blinks import Blink, BlinkDetector, BlinkOptions
 from tracker.measures.head_pose import Pose, estimate_pose
 from tracker.measures.intrinsics import Intrinsics
 from tracker.measures.openings import eye_openings, interocular, mouth_opening, straight_opening
-from tracker.results import Face
+from tracker.tracking.results import Face
 
 # A face unseen for so long is taken for gone; the tracker never gives its id to another.
 _FORGET_SECONDS = 30.0

@@ -13,7 +13,7 @@ from model.errors import InputError
 from model.markup import Markup
 from tracker.measures.measured_frame import MeasuredFrame
 from tracker.outputs.tables import write_failure
-from tracker.results import Face
+from tracker.tracking.results import Face
 
 CROP_SIZE = 256
 _QUALITY = 95  # JPEG; the loss is below what a camera's own compression did

@@ -42,8 +42,8 @@ from tracker.measures.measured_frame import MeasuredFrame, Measures
 from tracker.measures.rotation import quaternion
 from tracker.outputs.personal_range import OwnRange
 from tracker.outputs.udp import UdpSender
-from tracker.results import Face
 from tracker.system.closing import Closing
+from tracker.tracking.results import Face
 
 DEFAULT_PORT = 11573
 

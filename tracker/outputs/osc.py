@@ -21,8 +21,8 @@ from typing import Any
 from model.errors import InputError
 from tracker.measures.measured_frame import MeasuredFrame, Measures
 from tracker.outputs.udp import UdpSender
-from tracker.results import Face
 from tracker.system.closing import Closing
+from tracker.tracking.results import Face
 
 DEFAULT_PORT = 9000
 _ROOT = "/propnet"

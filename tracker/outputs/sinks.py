@@ -16,8 +16,8 @@ from tracker.outputs.side_outputs import FrameSink
 from tracker.outputs.tables import Table
 from tracker.outputs.web_page import LivePage
 from tracker.picture import PictureWriter
-from tracker.results import Face
 from tracker.system.background_threads import WriteBehind
+from tracker.tracking.results import Face
 from tracker.writer import VideoWriter
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tracker.measures.measured_frame import MeasuredFrame, Measures
 from tracker.measures.rotation import euler_angles
-from tracker.results import Face
+from tracker.tracking.results import Face
 
 
 @dataclass(frozen=True)

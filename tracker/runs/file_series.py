@@ -13,7 +13,7 @@ from tracker.picture import is_picture
 from tracker.runs.job import Job, Summary
 from tracker.runs.run_job import run_job
 from tracker.sources.file_list import PICTURE_NAMES, output_names
-from tracker.tracker import Tracker
+from tracker.tracking.face_tracker import Tracker
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from tracker.codec import check_codec
 from tracker.drawing.annotated_picture import Comparison
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.drawing.style import DrawStyle
-from tracker.options import TrackerOptions
 from tracker.outputs.side_outputs import Extras
 from tracker.sources.source_options import SourceOptions
 from tracker.system.stop_signals import StopFlag
+from tracker.tracking.options import TrackerOptions
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Job:
         crf: quality of a video `out`; None for the codec's own.
         overwrite: replace existing outputs.
         max_frames: stop after so many frames; None for all.
-        offline_smooth: smooth with zero phase: the file is read twice, see `tracker.offline`.
+        offline_smooth: smooth with zero phase: the file is read twice, see
+            `tracker.tracking.offline_smoothing`.
         whole: whether outputs that end early are of no use, as in a batch that will make them
             again: Ctrl-C then removes what was begun.
         faceless: whether a file without any face is a result, and not a mistake.

@@ -10,20 +10,20 @@ from pathlib import Path
 
 from model.errors import InputError
 from tracker.drawing.annotated_picture import Painter
-from tracker.offline import follow_twice
 from tracker.outputs.preview_window import Preview, check_display
 from tracker.outputs.side_outputs import open_extras
 from tracker.outputs.sinks import Sinks
 from tracker.outputs.tables import Table, open_table
 from tracker.picture import PictureWriter
-from tracker.results import Face
 from tracker.runs.job import Job, Stopped, Summary
 from tracker.sources.live_reader import LiveReader, SourceLostError
 from tracker.sources.open_source import open_source
 from tracker.sources.raw_frames import RawReader
 from tracker.system.background_threads import ReadAhead
 from tracker.system.stop_signals import StopFlag, interrupt_flag
-from tracker.tracker import Tracker
+from tracker.tracking.face_tracker import Tracker
+from tracker.tracking.offline_smoothing import follow_twice
+from tracker.tracking.results import Face
 from tracker.video import VideoReader
 from tracker.videoinfo import SourceFrame, VideoInfo
 from tracker.writer import VideoWriter

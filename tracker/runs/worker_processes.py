@@ -15,7 +15,7 @@ from model.errors import InputError
 from tracker.runs.file_series import Result, attempt
 from tracker.runs.job import Job
 from tracker.system.native_stderr import native_stderr_hidden
-from tracker.tracker import Tracker
+from tracker.tracking.face_tracker import Tracker
 
 _DIED = (
     "the process that worked on this file died (out of memory, or a fault in a decoder): try it "

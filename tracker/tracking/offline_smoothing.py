@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.markup import Markup
-from tracker.results import Face
-from tracker.smooth import FaceFilter, SmoothingOptions, parts, smoothing
-from tracker.tracker import Tracker
+from tracker.tracking.face_tracker import Tracker
+from tracker.tracking.results import Face
+from tracker.tracking.smoothing import FaceFilter, SmoothingOptions, parts, smoothing
 from tracker.videoinfo import SourceFrame
 
 # Frames of one face that are further apart than this, seconds, are smoothed separately: what it did
@@ -37,7 +37,7 @@ def smooth_track(
         points: [T, K, 2], pixels, finite.
         timestamps: [T] seconds, ascending.
         options: constants of the filter.
-        part: [K], see `tracker.smooth.parts`.
+        part: [K], see `tracker.tracking.smoothing.parts`.
 
     Returns:
         [T, K, 2].

@@ -7,13 +7,20 @@ from numpy.typing import NDArray
 
 from model.crop import Region
 from model.markup import Markup
-from tracker.assign import likeness, match
-from tracker.identity import OTHER_LOOK, SAME_LOOK, recognise, repeated, rightful
-from tracker.measure import Measurement
-from tracker.options import TrackerOptions
-from tracker.smooth import FaceFilter, parts, smoothing
 from tracker.system.stopwatch import Stopwatch
-from tracker.track import Track, plausible
+from tracker.tracking.face_track import Track
+from tracker.tracking.landmark_network import Measurement, plausible
+from tracker.tracking.options import TrackerOptions
+from tracker.tracking.recognition import (
+    OTHER_LOOK,
+    SAME_LOOK,
+    likeness,
+    match,
+    recognise,
+    repeated,
+    rightful,
+)
+from tracker.tracking.smoothing import FaceFilter, parts, smoothing
 
 # Faces out of sight that are remembered at most: a crowd that walks past must not pile up.
 _REMEMBERED = 8

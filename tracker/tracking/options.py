@@ -9,7 +9,7 @@ from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
 from model.errors import InputError
 from tracker.detection.face_detector import DETECTORS, DetectorChoice
 from tracker.engines.base import Precision
-from tracker.smooth import smoothing
+from tracker.tracking.smoothing import smoothing
 
 
 @dataclass(frozen=True)

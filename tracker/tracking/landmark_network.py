@@ -15,8 +15,31 @@ from model.decoder import DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
 from model.markup import MARKUPS
 from tracker.engines.base import Engine, MapEngine, Maps, PointEngine
-from tracker.look import face_look
 from tracker.system.stopwatch import Stopwatch
+from tracker.tracking.appearance import face_look
+
+# A region narrower than this holds no face that the network could see, pixels.
+_SMALLEST = 12.0
+
+
+def plausible(region: Region, image: NDArray[np.uint8]) -> bool:
+    """Whether a region can hold a face in this image.
+
+    Landmarks that run away make regions without end or off the image; a crop of those would be a
+    waste of time, and a face in it an accident.
+
+    Args:
+        region: the region.
+        image: [H, W, 3].
+
+    Returns:
+        True if its centre is inside the image and its side between 12 pixels and three times the
+        image's long side.
+    """
+    height, width = image.shape[:2]
+    inside = -0.5 <= region.x <= width - 0.5 and -0.5 <= region.y <= height - 0.5
+    return inside and _SMALLEST <= region.size <= 3 * max(height, width)
+
 
 # Points [N, K, 2] in crop pixels, peaks [N, K], and the maps of each crop, where they are wanted.
 _Decoded = tuple[NDArray[np.float64], NDArray[np.float32], Sequence[Maps | None]]
@@ -32,7 +55,8 @@ class Measurement:
         confidence: 0..1, how likely it is a face whose landmarks were found.
         region: what the network looked at.
         next_region: the region around the landmarks, turned by the eye line: where to look next.
-        look: [432], float32, what the region looks like; see `tracker.look.face_look`.
+        look: [432], float32, what the region looks like; see
+            `tracker.tracking.appearance.face_look`.
         maps: boundary and attention maps, where they are wanted.
     """
 

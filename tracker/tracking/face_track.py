@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.crop import Region
-from tracker.look import blend
-from tracker.measure import Measurement
-from tracker.results import Face
-from tracker.smooth import FaceFilter
+from tracker.tracking.appearance import blend
+from tracker.tracking.landmark_network import Measurement
+from tracker.tracking.results import Face
+from tracker.tracking.smoothing import FaceFilter
 
-# A region narrower than this holds no face that the network could see, pixels.
-_SMALLEST = 12.0
 # How long a face goes on as it went, seconds: heads turn back, and a lost one is not pursued.
 _INERTIA = 0.15
 # Motion between frames under this share of the region's side is not foreseen: the crop has room for
@@ -34,7 +32,7 @@ class Track:
         id: number of the track.
         seen: what the network said when the face was last seen.
         seen_at: when that was, seconds.
-        look: the face's usual appearance; see `tracker.look.face_look`.
+        look: the face's usual appearance; see `tracker.tracking.appearance.face_look`.
         lost: whether the face was not seen in the last frame.
 
     Args:
@@ -121,22 +119,3 @@ class Track:
         if self._filter is None:
             return measurement.landmarks
         return self._filter(measurement.landmarks, timestamp)
-
-
-def plausible(region: Region, image: NDArray[np.uint8]) -> bool:
-    """Whether a region can hold a face in this image.
-
-    Landmarks that run away make regions without end or off the image; a crop of those would be a
-    waste of time, and a face in it an accident.
-
-    Args:
-        region: the region.
-        image: [H, W, 3].
-
-    Returns:
-        True if its centre is inside the image and its side between 12 pixels and three times the
-        image's long side.
-    """
-    height, width = image.shape[:2]
-    inside = -0.5 <= region.x <= width - 0.5 and -0.5 <= region.y <= height - 0.5
-    return inside and _SMALLEST <= region.size <= 3 * max(height, width)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.markup import Markup
-from tracker.similarity import fit_similarity
+from tracker.tracking.similarity_fit import fit_similarity
 
 
 @dataclass(frozen=True)

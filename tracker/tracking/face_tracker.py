@@ -17,18 +17,17 @@ from model.markup import MARKUPS, Markup
 from tracker.detection.face_detector import FaceDetector, region_from_detection
 from tracker.engines.base import Engine
 from tracker.engines.create import create_engine
-from tracker.look import CutDetector
-from tracker.measure import LandmarkNetwork, Measurement
-from tracker.options import TrackerOptions
-from tracker.results import Face, TrackedFrame
 from tracker.sources.file_list import find_inputs, is_series
 from tracker.sources.open_source import open_source
 from tracker.sources.source_options import NO_OPTIONS, SourceOptions
 from tracker.system.background_threads import ReadAhead
 from tracker.system.closing import Closing
 from tracker.system.stopwatch import Stopwatch
-from tracker.track import plausible
-from tracker.tracks import Tracks
+from tracker.tracking.appearance import CutDetector
+from tracker.tracking.known_faces import Tracks
+from tracker.tracking.landmark_network import LandmarkNetwork, Measurement, plausible
+from tracker.tracking.options import TrackerOptions
+from tracker.tracking.results import Face, TrackedFrame
 from tracker.videoinfo import FrameSource, SourceFrame
 
 
