@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from tracker import Tracker, TrackerOptions
 from tracker.outputs.aligned_crops import aligned_crop
-from tracker.video import VideoReader
-from tracker.videoinfo import VideoInfo
-from tracker.writer import VideoWriter
+from tracker.video.frame_source import VideoInfo
+from tracker.video.video_reader import VideoReader
+from tracker.video.video_writer import VideoWriter
 
 
 def stabilise(source: Path, target: Path, size: int = 256) -> int:

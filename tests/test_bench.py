@@ -19,7 +19,7 @@ from tracker.commands import bench
 from tracker.commands.bench import bench_command
 from tracker.engines.create import ENGINES, create_engine
 from tracker.tracking.options import TrackerOptions
-from tracker.video import VideoReader
+from tracker.video.video_reader import VideoReader
 
 # With a random network any confidence is a matter of luck: follow whatever the detector finds.
 CREDULOUS = TrackerOptions(start_confidence=0.0, stop_confidence=0.0, threads=1)

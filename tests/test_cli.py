@@ -16,9 +16,9 @@ from tracker.bench.moving_portrait import portrait_frame, portrait_motion
 from tracker.commands.progress_bars import FrameBar
 from tracker.detection.portrait import portrait_image
 from tracker.outputs import preview_window
-from tracker.video import VideoReader
-from tracker.videoinfo import VideoInfo
-from tracker.writer import VideoWriter
+from tracker.video.frame_source import VideoInfo
+from tracker.video.video_reader import VideoReader
+from tracker.video.video_writer import VideoWriter
 
 
 def faceless(path: Path, frames: int = 5) -> Path:
@@ -229,7 +229,7 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tracker.writer.VideoWriter._add_audio", full)
+    monkeypatch.setattr("tracker.video.video_writer.VideoWriter._add_audio", full)
     result = run(PORTRAIT, "--out", tmp_path / "out.mp4", "--weights", network)
     assert result.code == 2
     assert "out.mp4 cannot be written on: No space left on device" in result.err

@@ -9,11 +9,11 @@ import pytest
 from video_files import make_video, picture, read_sound, tone
 
 from model.errors import InputError
-from tracker import codec as codecs
-from tracker.codec import CODECS, VIDEO_SUFFIXES, check_codec, choose_codec
-from tracker.video import VideoReader
-from tracker.videoinfo import CLOCK, VideoInfo
-from tracker.writer import VideoWriter
+from tracker.video import codec as codecs
+from tracker.video.codec import CODECS, VIDEO_SUFFIXES, check_codec, choose_codec
+from tracker.video.frame_source import CLOCK, VideoInfo
+from tracker.video.video_reader import VideoReader
+from tracker.video.video_writer import VideoWriter
 
 HELD = [(name, suffix) for name, codec in CODECS.items() for suffix in codec.suffixes]
 

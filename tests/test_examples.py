@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from tracker import Tracker
 from tracker.bench.moving_portrait import portrait_frame
 from tracker.detection.portrait import portrait_image
-from tracker.video import VideoReader
-from tracker.videoinfo import VideoInfo
-from tracker.writer import VideoWriter
+from tracker.video.frame_source import VideoInfo
+from tracker.video.video_reader import VideoReader
+from tracker.video.video_writer import VideoWriter
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

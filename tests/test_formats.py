@@ -18,7 +18,7 @@ from tracker.detection.portrait import portrait_image
 from tracker.runs.job import Job
 from tracker.runs.run_job import run_job
 from tracker.sources.open_source import open_source
-from tracker.video import VideoReader
+from tracker.video.video_reader import VideoReader
 
 
 def coded(

@@ -17,7 +17,7 @@ from video_files import make_video, read_sound, tone
 
 from tracker import Tracker
 from tracker.system.stop_signals import interrupt_flag, sigterm_exits
-from tracker.video import VideoReader
+from tracker.video.video_reader import VideoReader
 
 Signalled = Callable[..., list[int]]
 

@@ -10,7 +10,7 @@ from model.markup import WFLW
 from tracker.tracking.offline_smoothing import Recording, follow_twice, smooth_track
 from tracker.tracking.results import Face
 from tracker.tracking.smoothing import SMOOTHING, FaceFilter, parts
-from tracker.videoinfo import SourceFrame
+from tracker.video.frame_source import SourceFrame
 
 PART = parts(WFLW)
 FACE = face_shape(200.0, (320.0, 240.0))

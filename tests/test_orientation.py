@@ -3,7 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from tracker.orientation import UPRIGHT, Orientation, orientation_from_matrix
+from tracker.video.decoded_frame import UPRIGHT, Orientation, orientation_from_matrix
 
 ALL = [Orientation(*flags) for flags in product([False, True], repeat=3)]
 ONE = 1 << 16  # of the matrix's fixed-point numbers

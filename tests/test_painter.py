@@ -22,7 +22,7 @@ from tracker.drawing.draw_faces import LAYERS
 from tracker.measures.intrinsics import Intrinsics
 from tracker.runs.file_series import plan_jobs
 from tracker.runs.job import Job
-from tracker.video import VideoReader
+from tracker.video.video_reader import VideoReader
 
 ALL = ",".join(LAYERS)
 CURVES = frozenset({"curves"})

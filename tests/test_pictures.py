@@ -10,10 +10,10 @@ from video_files import make_video, picture
 from model.errors import InputError
 from tracker import Tracker
 from tracker.detection.portrait import portrait_image
-from tracker.picture import PictureReader
 from tracker.sources.file_list import find_inputs, is_series, natural_key, output_names
 from tracker.sources.open_source import open_source
-from tracker.video import VideoReader
+from tracker.video.picture_file import PictureReader
+from tracker.video.video_reader import VideoReader
 
 
 def save(path: Path, image: np.ndarray) -> Path:

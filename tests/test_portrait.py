@@ -15,7 +15,7 @@ from tracker.bench.moving_portrait import (
     write_portrait_clip,
 )
 from tracker.detection.portrait import PORTRAIT, portrait_image
-from tracker.video import VideoReader
+from tracker.video.video_reader import VideoReader
 
 CLIP = Path(__file__).parent.parent / "docs" / "portrait.mp4"
 FACE = np.array([[180, 75], [270, 75], [270, 178], [180, 178]])  # around the face, portrait pixels

@@ -17,7 +17,7 @@ from tracker.detection.portrait import portrait_image
 from tracker.sources.live_reader import SourceLostError
 from tracker.sources.raw_frames import RawReader
 from tracker.sources.source_options import SourceOptions, parse_rate, parse_size
-from tracker.video import VideoReader
+from tracker.video.video_reader import VideoReader
 
 OPTIONS = SourceOptions(size=(64, 48), rate=Fraction(30000, 1001))
 

@@ -307,8 +307,8 @@ def test_bad_options(options: dict[str, object], message: str) -> None:
 def test_track_reads_a_file_frame_by_frame(make: Make, tmp_path: Path) -> None:
     from fractions import Fraction
 
-    from tracker.videoinfo import VideoInfo
-    from tracker.writer import VideoWriter
+    from tracker.video.frame_source import VideoInfo
+    from tracker.video.video_writer import VideoWriter
 
     path = tmp_path / "faces.mp4"
     matrices = [sway(i / 25) for i in range(12)]

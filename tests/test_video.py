@@ -9,10 +9,10 @@ import pytest
 from video_files import cut, make_video, picture, tone
 
 from model.errors import InputError
-from tracker.clock import FrameClock
 from tracker.sources.open_source import camera_index, open_source
-from tracker.video import VideoReader
-from tracker.videoinfo import VideoInfo
+from tracker.video.decoded_frame import FrameClock
+from tracker.video.frame_source import VideoInfo
+from tracker.video.video_reader import VideoReader
 
 NTSC = Fraction(30_000, 1001)
 

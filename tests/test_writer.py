@@ -8,9 +8,9 @@ import pytest
 from video_files import make_video, picture, read_sound, tone
 
 from model.errors import InputError
-from tracker.video import VideoReader
-from tracker.videoinfo import CLOCK, VideoInfo
-from tracker.writer import VideoWriter
+from tracker.video.frame_source import CLOCK, VideoInfo
+from tracker.video.video_reader import VideoReader
+from tracker.video.video_writer import VideoWriter
 
 FILM = Fraction(24_000, 1001)
 SUFFIXES = [".mp4", ".mov", ".mkv"]

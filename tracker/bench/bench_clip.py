@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from tracker.bench.moving_portrait import SIZE, portrait_frame, portrait_motion
 from tracker.detection.portrait import portrait_image
-from tracker.videoinfo import VideoInfo
-from tracker.writer import VideoWriter
+from tracker.video.frame_source import VideoInfo
+from tracker.video.video_writer import VideoWriter
 
 # The portrait's four seconds, which loop without a jump.
 _RATE = Fraction(30)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from model.errors import run_command
 from tracker.detection.portrait import PORTRAIT, portrait_image
-from tracker.videoinfo import VideoInfo
-from tracker.writer import VideoWriter
+from tracker.video.frame_source import VideoInfo
+from tracker.video.video_writer import VideoWriter
 
 SIZE = (640, 480)  # width, height of the clip, pixels
 RATE = Fraction(30)  # frames per second

@@ -33,7 +33,7 @@ from tracker.engines.base import Engine
 from tracker.engines.create import ENGINES, create_engine
 from tracker.system.native_stderr import native_stderr_hidden
 from tracker.tracking.options import TrackerOptions
-from tracker.video import VideoReader
+from tracker.video.video_reader import VideoReader
 
 
 def bench_command(

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from tracker.videoinfo import VideoInfo
+from tracker.video.frame_source import VideoInfo
 
 
 class FrameBar:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
-from tracker.picture import encode_picture
+from tracker.video.picture_file import encode_picture
 
 KEYS = "space pauses, s saves the picture, d changes what is drawn, q ends"
 _QUIT_KEYS = {ord("q"), 27}  # q and Escape

@@ -15,10 +15,10 @@ from tracker.outputs.preview_window import Preview
 from tracker.outputs.side_outputs import FrameSink
 from tracker.outputs.tables import Table
 from tracker.outputs.web_page import LivePage
-from tracker.picture import PictureWriter
 from tracker.system.background_threads import WriteBehind
 from tracker.tracking.results import Face
-from tracker.writer import VideoWriter
+from tracker.video.picture_file import PictureWriter
+from tracker.video.video_writer import VideoWriter
 
 
 class Sinks:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.errors import InputError
-from tracker.codec import CODECS, VIDEO_SUFFIXES
 from tracker.outputs.tables import TABLE_SUFFIXES
-from tracker.picture import is_picture
 from tracker.runs.job import Job, Summary
 from tracker.runs.run_job import run_job
 from tracker.sources.file_list import PICTURE_NAMES, output_names
 from tracker.tracking.face_tracker import Tracker
+from tracker.video.codec import CODECS, VIDEO_SUFFIXES
+from tracker.video.picture_file import is_picture
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.errors import InputError
-from tracker.codec import check_codec
 from tracker.drawing.annotated_picture import Comparison
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.drawing.style import DrawStyle
@@ -14,6 +13,7 @@ from tracker.outputs.side_outputs import Extras
 from tracker.sources.source_options import SourceOptions
 from tracker.system.stop_signals import StopFlag
 from tracker.tracking.options import TrackerOptions
+from tracker.video.codec import check_codec
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Job:
         style: sizes and colours.
         compare: what `out` and the window show on the left, see
             `tracker.drawing.annotated_picture.Painter`.
-        codec: of a video `out`, see `tracker.codec`.
+        codec: of a video `out`, see `tracker.video.codec`.
         crf: quality of a video `out`; None for the codec's own.
         overwrite: replace existing outputs.
         max_frames: stop after so many frames; None for all.

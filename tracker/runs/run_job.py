@@ -14,7 +14,6 @@ from tracker.outputs.preview_window import Preview, check_display
 from tracker.outputs.side_outputs import open_extras
 from tracker.outputs.sinks import Sinks
 from tracker.outputs.tables import Table, open_table
-from tracker.picture import PictureWriter
 from tracker.runs.job import Job, Stopped, Summary
 from tracker.sources.live_reader import LiveReader, SourceLostError
 from tracker.sources.open_source import open_source
@@ -24,9 +23,10 @@ from tracker.system.stop_signals import StopFlag, interrupt_flag
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.offline_smoothing import follow_twice
 from tracker.tracking.results import Face
-from tracker.video import VideoReader
-from tracker.videoinfo import SourceFrame, VideoInfo
-from tracker.writer import VideoWriter
+from tracker.video.frame_source import SourceFrame, VideoInfo
+from tracker.video.picture_file import PictureWriter
+from tracker.video.video_reader import VideoReader
+from tracker.video.video_writer import VideoWriter
 
 # Called with the source's description before the first frame; with the frames done after each, and
 # for live sources the seconds since the last one had arrived.

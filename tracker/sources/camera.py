@@ -15,7 +15,7 @@ from model.errors import InputError
 from tracker.sources.live_reader import LiveReader
 from tracker.sources.source_options import NO_OPTIONS, SourceOptions
 from tracker.system.native_stderr import native_stderr_hidden
-from tracker.videoinfo import VideoInfo
+from tracker.video.frame_source import VideoInfo
 
 # Longer than any webcam takes between two frames (exposure in the dark: 0.5 s), short enough that
 # an unplugged one does not look like a hang.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.system.closing import Closing
-from tracker.videoinfo import SourceFrame, VideoInfo
+from tracker.video.frame_source import SourceFrame, VideoInfo
 
 Raw = TypeVar("Raw")
 

@@ -14,12 +14,12 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.container import pick_video_stream
-from tracker.pixels import frame_to_rgb
 from tracker.sources.live_reader import LiveReader, SourceLostError
 from tracker.sources.source_options import NO_OPTIONS, SourceOptions
 from tracker.system.closing import Closing
-from tracker.videoinfo import CLOCK, SourceFrame, VideoInfo
+from tracker.video.container import pick_video_stream
+from tracker.video.decoded_frame import frame_to_rgb
+from tracker.video.frame_source import CLOCK, SourceFrame, VideoInfo
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp", "srt", "rtmp", "rtmps")
 # A connection to these may say that this is the end; all others end only by breaking.

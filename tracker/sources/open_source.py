@@ -6,15 +6,15 @@ import re
 from pathlib import Path
 
 from model.errors import InputError
-from tracker.container import PictureError
-from tracker.picture import PictureReader, is_picture
 from tracker.sources.camera import CameraReader
 from tracker.sources.camera_list import find_camera, list_cameras
 from tracker.sources.network_stream import is_address, open_stream, without_password
 from tracker.sources.raw_frames import RawReader
 from tracker.sources.source_options import NO_OPTIONS, SourceOptions
-from tracker.video import VideoReader
-from tracker.videoinfo import FrameSource
+from tracker.video.container import PictureError
+from tracker.video.frame_source import FrameSource
+from tracker.video.picture_file import PictureReader, is_picture
+from tracker.video.video_reader import VideoReader
 
 _DEVICE = re.compile(r"/dev/video(\d+)")
 STANDARD_INPUT = "-"

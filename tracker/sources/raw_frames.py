@@ -16,7 +16,7 @@ from model.errors import InputError
 from tracker.sources.live_reader import SourceLostError
 from tracker.sources.source_options import SourceOptions
 from tracker.system.closing import Closing
-from tracker.videoinfo import SourceFrame, VideoInfo
+from tracker.video.frame_source import SourceFrame, VideoInfo
 
 # How often a waiting reader looks whether it is still wanted, seconds.
 _POLL = 0.1

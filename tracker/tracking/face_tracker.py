@@ -28,7 +28,7 @@ from tracker.tracking.known_faces import Tracks
 from tracker.tracking.landmark_network import LandmarkNetwork, Measurement, plausible
 from tracker.tracking.options import TrackerOptions
 from tracker.tracking.results import Face, TrackedFrame
-from tracker.videoinfo import FrameSource, SourceFrame
+from tracker.video.frame_source import FrameSource, SourceFrame
 
 
 class Tracker(Closing):

@@ -13,7 +13,7 @@ from model.markup import Markup
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.results import Face
 from tracker.tracking.smoothing import FaceFilter, SmoothingOptions, parts, smoothing
-from tracker.videoinfo import SourceFrame
+from tracker.video.frame_source import SourceFrame
 
 # Frames of one face that are further apart than this, seconds, are smoothed separately: what it did
 # in between is not known.

@@ -16,10 +16,10 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.audio import AudioCopy
-from tracker.codec import VIDEO_SUFFIXES, Codec, check_crf, check_encoder, choose_codec
 from tracker.system.output_file import OutputFile
-from tracker.videoinfo import CLOCK, VideoInfo
+from tracker.video.audio_copy import AudioCopy
+from tracker.video.codec import VIDEO_SUFFIXES, Codec, check_crf, check_encoder, choose_codec
+from tracker.video.frame_source import CLOCK, VideoInfo
 
 # Clocks finer than a microsecond do not fit MP4's 32-bit time scale once multiplied.
 _FINEST = Fraction(1, 1_000_000)
@@ -39,7 +39,7 @@ class VideoWriter:
         info: size, rate and clock of the frames; describes the source.
         audio_from: file whose main audio stream to keep; None for a silent video.
         crf: quality as the codec counts it (`Codec.crf_range`); None for `Codec.crf`.
-        codec: one of `tracker.codec.CODEC_NAMES`.
+        codec: one of `tracker.video.codec.CODEC_NAMES`.
         overwrite: replace an existing file.
 
     Raises:

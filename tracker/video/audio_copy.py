@@ -15,7 +15,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from model.errors import InputError
-from tracker.container import clock_start, open_container, pick_audio
+from tracker.video.container import clock_start, open_container, pick_audio
 
 # What players open in each container. FFmpeg would write more (PCM or Vorbis in MP4), but the file
 # would be silent in a browser or a phone. Matroska takes whatever FFmpeg lets it.

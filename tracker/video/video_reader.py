@@ -13,19 +13,24 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.clock import FALLBACK_RATE, FrameClock
-from tracker.completeness import check_length, promised_end
-from tracker.container import (
+from tracker.system.closing import Closing
+from tracker.video.container import (
     clock_start,
     open_container,
     pick_audio,
     pick_video,
     picture_error,
 )
-from tracker.orientation import UPRIGHT, Orientation, orientation_from_matrix
-from tracker.pixels import frame_to_rgb
-from tracker.system.closing import Closing
-from tracker.videoinfo import SourceFrame, VideoInfo
+from tracker.video.decoded_frame import (
+    FALLBACK_RATE,
+    UPRIGHT,
+    FrameClock,
+    Orientation,
+    frame_to_rgb,
+    orientation_from_matrix,
+)
+from tracker.video.frame_source import SourceFrame, VideoInfo
+from tracker.video.truncation import check_length, promised_end
 
 # A file whose sizes are in order may still end early: a download that was filled up with zeros.
 # Durations in headers are rounded up to a second by some writers and to the audio's end by others,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from tracker.system.closing import Closing
 from tracker.system.output_file import OutputFile
-from tracker.videoinfo import SourceFrame, VideoInfo
+from tracker.video.frame_source import SourceFrame, VideoInfo
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 _QUALITY = 95  # JPEG; the loss is below what a camera's own compression did

@@ -12,7 +12,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from model.errors import InputError
-from tracker.integrity import has_mp4_index
+from tracker.video.container_sizes import has_mp4_index
 
 # Demuxers that read still pictures, and those that draw text files as if they were screens.
 _PICTURE_FORMATS = {"image2", "image2pipe", "ico", "fits"}

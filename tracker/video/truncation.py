@@ -10,9 +10,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from model.errors import InputError
-from tracker.clock import FALLBACK_RATE
-from tracker.container import open_container, pick_video
-from tracker.integrity import missing_bytes
+from tracker.video.container import open_container, pick_video
+from tracker.video.container_sizes import missing_bytes
+from tracker.video.decoded_frame import FALLBACK_RATE
 
 
 def promised_end(container: InputContainer, stream: VideoStream) -> Fraction | None:
