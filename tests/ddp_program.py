@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from faces import RECIPE, STILL, TINY, read_faces
 
-from train.augment import AugmentConfig
+from train.augmentation.random_view import AugmentConfig
 from train.checkpoint import Progress
 from train.distributed import World, join_world
 from train.interrupt import Interrupted

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.config import PropNetConfig
 from model.markup import WFLW
-from train.augment import AugmentConfig
+from train.augmentation.random_view import AugmentConfig
 from train.data import Sample, read_dataset
 from train.recipe import Recipe, Stage
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from model.markup import WFLW
 from tracker.measures.openings import EYES, eye_openings
-from train.blink import close_eye, random_blink
+from train.augmentation.closed_eyes import close_eye, random_blink
 
 LEFT, RIGHT = EYES["wflw98"]
 OF_LEFT = (*range(60, 68), 96)

@@ -21,8 +21,8 @@ from tracker.engines.base import ModelInfo
 from tracker.engines.create import create_engine
 from tracker.tracking.landmark_network import LandmarkNetwork
 from train import calibrate
+from train.augmentation.occluders import cover_mask, place_beside
 from train.confidence import assess, fit_calibration
-from train.cover import cover_mask, place_beside
 from train.data import Sample
 from train.groups import yaw
 from train.observe import Observations, choose, observe

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from model.markup import get_markup
 from tracker.measures.generic_face import face_model
-from train.contour import contour, respaced
+from train.augmentation.face_contour import contour, respaced
 
 
 def lengths(line: NDArray[np.float64]) -> NDArray[np.float64]:

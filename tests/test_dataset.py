@@ -17,7 +17,7 @@ from model.errors import InputError
 from model.heatmap import crop_to_heatmap, encode_boundaries, heatmap_to_crop
 from model.markup import WFLW
 from tracker.measures.openings import eye_openings
-from train.augment import AugmentConfig
+from train.augmentation.random_view import AugmentConfig
 from train.data import Sample
 from train.dataset import CropDataset, Item
 from train.distributed import World

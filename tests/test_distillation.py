@@ -19,7 +19,7 @@ from model.errors import InputError, run_command
 from model.markup import WFLW
 from model.network.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
-from train.augment import AugmentConfig
+from train.augmentation.random_view import AugmentConfig
 from train.checkpoint import Progress
 from train.data import Sample, read_dataset
 from train.distributed import World

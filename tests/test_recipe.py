@@ -9,7 +9,7 @@ import pytest
 
 from model.config import VARIANTS
 from model.errors import InputError
-from train.augment import AugmentConfig
+from train.augmentation.random_view import AugmentConfig
 from train.losses import LossConfig
 from train.recipe import RECIPES, Recipe, Source, Stage, load_recipe
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from model.errors import InputError, run_command
 from model.weights import load_network
 from tracker.engines.torch import open_torch_engine
-from train.augment import AugmentConfig
+from train.augmentation.random_view import AugmentConfig
 from train.checkpoint import Progress
 from train.data import Sample
 from train.distributed import World

@@ -8,8 +8,8 @@ import pytest
 from model.markup import WFLW
 from tracker.detection.portrait import portrait_image
 from tracker.tracking.face_tracker import Tracker
+from train.augmentation.turned_head import Turn, turn_head
 from train.groups import head_pose
-from train.turn import Turn, turn_head
 
 RATE = 30.0
 

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.crop import crop_matrix, from_crop, to_crop
-from train.augment import jpeg, motion_kernel
-from train.cover import cover_mask
+from train.augmentation.occluders import cover_mask
+from train.augmentation.random_view import jpeg, motion_kernel
+from train.augmentation.turned_head import MOST, Turn, turned_crop
 from train.groups import head_pose
 from train.shot import Face, Shot, clean_shot, cut, cut_near
-from train.turn import MOST, Turn, turned_crop
 
 # Noise and JPEG belong to the pixels of a camera. Larger faces are first shrunk to this size, that
 # of a face in a usual video; otherwise the noise of a large photograph would average out.
@@ -99,7 +99,7 @@ def rolled(face: Face, degrees: float, size: int) -> Shot:
 
 
 def turned(face: Face, degrees: float, size: int) -> Shot | None:
-    """The head is turned further to its side (`train.turn`); None where that would be too far."""
+    """The head is turned further to its side; None where that would be too far."""
     found = head_pose(face.points, face.markup)
     if found is None or abs(found[0].angles[1]) + degrees > MOST:
         return None

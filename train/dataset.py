@@ -20,10 +20,10 @@ from model.heatmap import (
     encode_landmarks,
 )
 from model.markup import Markup
-from train.augment import AugmentConfig, random_look, random_matrix
-from train.blink import random_blink
+from train.augmentation.closed_eyes import random_blink
+from train.augmentation.random_view import AugmentConfig, random_look, random_matrix
+from train.augmentation.turned_head import random_turn, turned_crop
 from train.data.sample import NO_ATTRIBUTES, Sample
-from train.turn import random_turn, turned_crop
 
 Item = dict[str, Tensor]
 

@@ -15,9 +15,9 @@ from model.crop import from_crop
 from model.decoder import decode
 from model.markup import Markup, get_markup
 from tracker.engines.base import Engine
+from train.augmentation.occluders import texture_of
 from train.conditions import CONDITIONS, Condition
 from train.convert import to_markup
-from train.cover import texture_of
 from train.data import Sample
 from train.evaluation import check_comparable
 from train.metrics import face_errors

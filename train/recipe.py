@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from model.errors import InputError
 from model.heatmap import LANDMARK_SIGMA
-from train.augment import AugmentConfig
+from train.augmentation.random_view import AugmentConfig
 from train.losses import LossConfig
 from train.yamlfile import build, read_settings
 

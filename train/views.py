@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.crop import Region, crop_image, crop_matrix, region_from_landmarks, to_crop
-from train.augment import AugmentConfig, random_look
-from train.cover import cover_mask, place_beside, texture_of
+from train.augmentation.occluders import cover_mask, place_beside, texture_of
+from train.augmentation.random_view import AugmentConfig, random_look
+from train.augmentation.turned_head import random_turn, turned_crop
 from train.data.sample import Sample
-from train.turn import random_turn, turned_crop
 
 # Kind of a view -> its share. About half of all views end up as faces whose landmarks were found.
 SHARES: dict[str, float] = {

@@ -11,7 +11,7 @@ from model.markup import get_markup
 from tracker.measures.generic_face import face_model
 from tracker.measures.head_pose import Pose
 from tracker.measures.intrinsics import Intrinsics
-from train.contour import contour
+from train.augmentation.face_contour import contour
 
 # The fitted contour is a silhouette, which slides over the cheeks towards the camera as the head
 # turns; on average heads the skin there lies 56 mm behind the eyes, not 41.

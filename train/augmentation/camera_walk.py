@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.crop import Region, crop_matrix, from_crop, to_crop
-from train.headsurface import Surface
+from train.augmentation.head_surface import Surface
 
 # The surface is evaluated on a grid of so many cells a side (three millimetres), and may miss its
 # points by this share of the head's half width: other people's noses are not the generic one.

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from model.crop import warp_image
 from model.markup import get_markup
-from train.contour import respaced
+from train.augmentation.camera_walk import walk_around
+from train.augmentation.face_contour import respaced
+from train.augmentation.head_surface import head_surface
 from train.groups import head_pose
-from train.headsurface import head_surface
-from train.walk import walk_around
 
 # Degrees. Less than the first changes little; more than the last stretches a few pixels of cheek
 # over half of the view.

@@ -31,8 +31,8 @@ class AugmentConfig:
         p_noise: sensor noise in the dark.
         p_jpeg: block artefacts of compressed video.
         p_occlusion: a hand, a microphone, hair: an ellipse of other colours over part of the face.
-        p_blink: eyes warped shut, wholly or in part (`train.blink`).
-        p_turn: heads turned further to the side, up or down (`train.turn`).
+        p_blink: eyes warped shut, wholly or in part (`train.augmentation.closed_eyes`).
+        p_turn: heads turned further to the side, up or down (`train.augmentation.turned_head`).
     """
 
     rotation: float = 30.0
