@@ -22,11 +22,11 @@ from tracker.engines.create import create_engine
 from tracker.tracking.landmark_network import LandmarkNetwork
 from train import calibrate
 from train.augmentation.occluders import cover_mask, place_beside
-from train.confidence import assess, fit_calibration
+from train.confidence.calibration_fit import assess, fit_calibration
+from train.confidence.confidence_views import FACES, KINDS, NO_FACES, SHARES, View, make_views
+from train.confidence.peak_observations import Observations, choose, observe
 from train.data import Sample
 from train.groups import yaw
-from train.observe import Observations, choose, observe
-from train.views import FACES, KINDS, NO_FACES, SHARES, View, make_views
 
 SIZE = 96
 _LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt"

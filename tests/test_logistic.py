@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from train.logistic import fit_logistic, reliability, roc
+from train.confidence.logistic_regression import fit_logistic, reliability, roc
 
 
 def test_the_fit_finds_the_numbers_that_made_the_data() -> None:

@@ -28,11 +28,11 @@ from tracker.engines.base import Engine
 from tracker.engines.create import create_engine
 from tracker.engines.torch import open_torch_engine
 from tracker.tracking.options import TrackerOptions
-from train.confidence import Assessment, assess, figures, fit_calibration
+from train.confidence.calibration_fit import Assessment, assess, figures, fit_calibration
+from train.confidence.confidence_views import KINDS, make_views
+from train.confidence.peak_observations import Observations, choose, observe
 from train.data import DEFAULT_SPLITS, SPLITS, Sample, read_dataset
 from train.evaluate import ENGINES, check_choice, check_outputs
-from train.observe import Observations, choose, observe
-from train.views import KINDS, make_views
 
 # A fit needs some of every kind on both sides.
 _FEWEST = 100

@@ -9,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from model.files import replacing
-from train.confidence import Assessment
-from train.logistic import BINS
+from train.confidence.calibration_fit import Assessment
+from train.confidence.logistic_regression import BINS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

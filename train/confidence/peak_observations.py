@@ -14,8 +14,8 @@ from model.confidence import TOLERANCE
 from model.decoder import decode
 from model.markup import Markup, get_markup
 from tracker.engines.base import Engine
+from train.confidence.confidence_views import KINDS, SHARES, View
 from train.data import Sample
-from train.views import KINDS, SHARES, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Observations:
     """What a network did on N views.
 
     Attributes:
-        kinds: [N], str; see `train.views.KINDS`.
+        kinds: [N], str; see `train.confidence.confidence_views.KINDS`.
         peaks: [N, K], float32.
         errors: [N, K] distance of every point from its place, as a fraction of the markup's
             normalising distance (a turned head's before the turn); infinity where no face is in

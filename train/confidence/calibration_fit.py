@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from model.confidence import Calibration, face_features, point_features
 from model.errors import InputError
-from train.logistic import Reliability, fit_logistic, reliability, roc
-from train.observe import Observations
-from train.views import FACES, KINDS, NO_FACES
+from train.confidence.confidence_views import FACES, KINDS, NO_FACES
+from train.confidence.logistic_regression import Reliability, fit_logistic, reliability, roc
+from train.confidence.peak_observations import Observations
 
 
 def fit_calibration(seen: Observations) -> Calibration:
@@ -46,7 +46,8 @@ class Assessment:
         seen: the views.
         face: reliability of faces' confidences.
         point: reliability of points' scores.
-        face_roc: faces in plain sight against places without one; see `train.logistic.roc`.
+        face_roc: faces in plain sight against places without one; see
+            `train.confidence.logistic_regression.roc`.
         found_roc: found against not found, over all views.
         point_roc: points where they belong against others, over all views.
     """
