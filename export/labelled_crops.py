@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.crop import crop_image, crop_matrix, region_from_box, to_crop
 from model.markup import WFLW
-from train.data import read_dataset
+from train.data.datasets import read_dataset
 
 # Faces that are enough to meet hard ones.
 MAX_FACES = 200

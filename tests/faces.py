@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from model.config import PropNetConfig
 from model.markup import WFLW
 from train.augmentation.random_view import AugmentConfig
-from train.data import Sample, read_dataset
+from train.data.datasets import read_dataset
+from train.data.sample import Sample
 from train.recipe import Recipe, Stage
 
 # Two hourglasses, so that attention and boundary-masked coordinates take part.

@@ -25,8 +25,8 @@ from train.augmentation.occluders import cover_mask, place_beside
 from train.confidence.calibration_fit import assess, fit_calibration
 from train.confidence.confidence_views import FACES, KINDS, NO_FACES, SHARES, View, make_views
 from train.confidence.peak_observations import Observations, choose, observe
-from train.data import Sample
-from train.groups import yaw
+from train.data.label_groups import yaw
+from train.data.sample import Sample
 
 SIZE = 96
 _LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt"

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from train.data import read_dataset
-from train.data.cofw import read_cofw, read_entry
+from train.data.cofw import read_cofw
+from train.data.datasets import read_dataset
+from train.data.hdf5_picture import read_entry
 
 COUNT = 3
 

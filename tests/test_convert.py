@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from model.errors import InputError
 from model.markup import IBUG, WFLW, WFLW_TO_IBUG
 from train.convert import LID_WEIGHTS, app, conversion_matrix, read_pairs, to_markup
-from train.data.pts import write_pts
+from train.data.pts_file import write_pts
 from train.data.sample import Sample, tight_box
 from train.data.wflw import read_wflw
 from train.lids import EYE_98, LIDS_68, fit_lids, held_out_error

@@ -18,11 +18,11 @@ from model.heatmap import crop_to_heatmap, encode_boundaries, heatmap_to_crop
 from model.markup import WFLW
 from tracker.measures.openings import eye_openings
 from train.augmentation.random_view import AugmentConfig
-from train.data import Sample
+from train.data.picture_cache import PictureCache
+from train.data.sample import Sample
 from train.dataset import CropDataset, Item
 from train.distributed import World
 from train.feed import Feed
-from train.pictures import PictureCache
 from train.settings import RunConfig
 
 SIZE = 128

@@ -21,7 +21,8 @@ from model.network.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
 from train.augmentation.random_view import AugmentConfig
 from train.checkpoint import Progress
-from train.data import Sample, read_dataset
+from train.data.datasets import read_dataset
+from train.data.sample import Sample
 from train.distributed import World
 from train.loop import Trainer
 from train.losses import LossConfig

@@ -31,7 +31,7 @@ from model.weights import Metadata, load_network, save_network
 from tracker.engines.base import ModelInfo, normalize
 from tracker.engines.torch import TorchEngine, open_torch_engine
 from train.convert import to_markup
-from train.data.pts import write_pts
+from train.data.pts_file import write_pts
 from train.data.sample import Sample, tight_box
 from train.evaluate import app
 from train.evaluation import evaluate
@@ -318,7 +318,7 @@ def test_json_plot_and_table(wflw: Path, weights: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     document = json.loads(out.read_text(encoding="utf-8"))
     engine = open_torch_engine(str(weights), "cpu")
-    from train.data import read_dataset
+    from train.data.datasets import read_dataset
 
     errors = evaluate(engine, read_dataset("wflw", wflw, "test")).errors
     assert document["n"] == FACES

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from train.data import read_dataset
+from train.data.datasets import read_dataset
 from train.data.ibug import read_ibug
-from train.data.pts import write_pts
+from train.data.pts_file import write_pts
 
 FOLDERS = {
     "afw": 1,

@@ -9,7 +9,7 @@ import torch
 from faces import RECIPE, STILL, TINY, read_faces, write_faces
 
 from model.errors import InputError
-from train.data import Sample
+from train.data.sample import Sample
 from train.distributed import World
 from train.feed import Feed
 from train.labels import without_offsets

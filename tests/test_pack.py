@@ -12,7 +12,8 @@ from faces import write_faces
 
 from model.crop import crop_image, crop_matrix, region_from_box, to_crop
 from model.errors import run_command
-from train.data import Sample, read_dataset
+from train.data.datasets import read_dataset
+from train.data.sample import Sample
 from train.data.wflw import format_line, list_path
 from train.pack import REACH, app, free_name, pack_face
 

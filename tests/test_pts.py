@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from model.errors import InputError
-from train.data.pts import read_pts, write_pts
+from train.data.pts_file import read_pts, write_pts
 
 OFFICIAL = """version: 1
 n_points:  3

@@ -44,9 +44,9 @@ from train.conditions import (
     small,
     turned,
 )
-from train.data import Sample
+from train.data.label_groups import face_regions, opening_groups, region_errors, yaw, yaw_groups
+from train.data.sample import Sample
 from train.evaluation import evaluate
-from train.groups import face_regions, opening_groups, region_errors, yaw, yaw_groups
 from train.probe import _error as probe_error
 from train.probe import probe
 from train.robustnessreport import report, to_table

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from train.data import Sample
+from train.data.sample import Sample
 from train.ema import WeightAverage
 from train.recipe import ClosedEyes, Recipe, Source
 from train.schedule import epoch_order, learning_rate

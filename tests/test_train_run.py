@@ -25,7 +25,7 @@ from model.weights import load_network
 from tracker.engines.torch import open_torch_engine
 from train.augmentation.random_view import AugmentConfig
 from train.checkpoint import Progress
-from train.data import Sample
+from train.data.sample import Sample
 from train.distributed import World
 from train.evaluation import evaluate
 from train.interrupt import Interrupted, held_signals

@@ -21,8 +21,8 @@ from tracker.measures.generic_face import face_model
 from train.augmentation.camera_walk import _moved, _sources, walk_around
 from train.augmentation.head_surface import Surface, head_surface
 from train.augmentation.turned_head import Turn, random_turn, turn_head, turned_crop
+from train.data.label_groups import head_pose
 from train.dataset import CropDataset
-from train.groups import head_pose
 
 SIDE = 192
 CENTRE = (SIDE - 1) / 2

@@ -9,7 +9,7 @@ from model.markup import WFLW
 from tracker.detection.portrait import portrait_image
 from tracker.tracking.face_tracker import Tracker
 from train.augmentation.turned_head import Turn, turn_head
-from train.groups import head_pose
+from train.data.label_groups import head_pose
 
 RATE = 30.0
 

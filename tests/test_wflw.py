@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from train.data import read_dataset, select_named
+from train.data.datasets import read_dataset
 from train.data.sample import Sample, read_image, tight_box
+from train.data.select_by_name import select_named
 from train.data.wflw import read_wflw, source_of
 
 LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt"

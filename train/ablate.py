@@ -22,7 +22,7 @@ from model.weights import load_network
 from tracker.engines.base import Engine
 from train.ablation import network_of, recipe_of, variants_of
 from train.ablationreport import RESULT, read_results, to_json, to_tables
-from train.data import DEFAULT_SPLITS, MARKUP_OF, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
 from train.evaluation import evaluate
 from train.metrics import summarize
 from train.recipe import Stage, load_recipe

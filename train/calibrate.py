@@ -31,7 +31,8 @@ from tracker.tracking.options import TrackerOptions
 from train.confidence.calibration_fit import Assessment, assess, figures, fit_calibration
 from train.confidence.confidence_views import KINDS, make_views
 from train.confidence.peak_observations import Observations, choose, observe
-from train.data import DEFAULT_SPLITS, SPLITS, Sample, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, SPLITS, read_dataset
+from train.data.sample import Sample
 from train.evaluate import ENGINES, check_choice, check_outputs
 
 # A fit needs some of every kind on both sides.

@@ -34,8 +34,8 @@ from rich.console import Console
 
 from model.errors import InputError, run_command
 from model.markup import IBUG, WFLW, WFLW_TO_IBUG, get_markup
-from train.data import Sample
-from train.data.pts import read_pts
+from train.data.pts_file import read_pts
+from train.data.sample import Sample
 from train.data.wflw import read_wflw
 from train.lids import EYE_98, FOLDS, LIDS_68, fit_lids, held_out_error
 

@@ -12,12 +12,12 @@ from torch.utils.data import DataLoader
 
 from model.errors import InputError
 from model.markup import get_markup
+from train.data.picture_cache import PictureCache
 from train.data.sample import Sample
 from train.dataset import CropDataset
 from train.distributed import World
 from train.interrupt import blocked_signals, leave_group
 from train.labels import without_offsets
-from train.pictures import PictureCache
 from train.recipe import Stage
 from train.schedule import epoch_order
 from train.settings import RunConfig

@@ -23,7 +23,8 @@ from tracker.drawing.draw_faces import DEFAULT_LAYERS, draw_faces
 from tracker.engines.base import normalize
 from tracker.engines.torch import open_torch_engine
 from train.ced import plot_ced
-from train.data import DEFAULT_SPLITS, Sample, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, read_dataset
+from train.data.sample import Sample
 from train.evaluation import Evaluation, evaluate
 from train.predict import DetectorLocator, true_region
 from train.recipe import load_recipe

@@ -20,7 +20,8 @@ from rich.progress import track
 
 from model.crop import CROP_SCALE, region_from_box
 from model.errors import InputError, run_command
-from train.data import Sample, read_dataset
+from train.data.datasets import read_dataset
+from train.data.sample import Sample
 from train.data.wflw import IMAGES, SPLITS, format_line, list_path
 
 # Side of the cut over the long side of the landmark box. The augmentation's farthest corner: a crop

@@ -13,7 +13,7 @@ from model.decoder import DEFAULT_DECODER, Decoder, decode
 from model.markup import get_markup
 from tracker.detection.face_detector import FaceDetector, region_from_detection
 from tracker.engines.base import Engine
-from train.data import Sample
+from train.data.sample import Sample
 
 # A face counts as found if the best detection's crop overlaps the true one this much (intersection
 # over union). The crop of a neighbour one face width away overlaps by 0.13; a crop on the right

@@ -18,7 +18,7 @@ from tracker.engines.base import Engine
 from train.augmentation.occluders import texture_of
 from train.conditions import CONDITIONS, Condition
 from train.convert import to_markup
-from train.data import Sample
+from train.data.sample import Sample
 from train.evaluation import check_comparable
 from train.metrics import face_errors
 from train.predict import true_region

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from train.data import Sample
-from train.data.sample import ATTRIBUTES
+from train.data.sample import ATTRIBUTES, Sample
 from train.evaluation import Evaluation
 from train.metrics import Summary, summarize
 

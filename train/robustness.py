@@ -21,7 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from model.errors import run_command
 from model.files import replacing
 from tracker.engines.base import Engine
-from train.data import DEFAULT_SPLITS, SPLITS, Sample, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, SPLITS, read_dataset
+from train.data.sample import Sample
 from train.evaluate import ENGINES, check_choice, check_outputs, open_engine
 from train.probe import Probe, probe
 from train.robustnessreport import report, to_json, to_table

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from model.config import get_variant
 from model.errors import InputError, run_command
-from train.data import DEFAULT_SPLITS, MARKUP_OF, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
 from train.distributed import join_world
 from train.interrupt import Interrupted
 from train.recipe import load_recipe

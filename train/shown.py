@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from train.checkpoint import Progress as RunProgress
-from train.data import Sample
+from train.data.sample import Sample
 from train.distributed import World
 from train.loop import Trainer
 from train.settings import RunConfig

@@ -22,9 +22,10 @@ from model.errors import InputError, run_command
 from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
 from train.changes import Change, load_changes
-from train.data import DEFAULT_SPLITS, MARKUP_OF, Sample, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
+from train.data.label_groups import EYES_CLOSED, openings
+from train.data.sample import Sample
 from train.evaluation import evaluate
-from train.groups import EYES_CLOSED, openings
 from train.metrics import summarize
 from train.predict import DetectorLocator
 from train.recipe import load_recipe

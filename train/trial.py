@@ -15,7 +15,7 @@ from model.errors import InputError
 from model.files import replacing
 from tracker.engines.base import Engine
 from tracker.engines.torch import open_torch_engine
-from train.data import Sample
+from train.data.sample import Sample
 from train.distributed import World, join_world
 from train.interrupt import Interrupted
 from train.recipe import Recipe

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.decoder import decode
-from train.data import Sample
+from train.data.sample import Sample
 from train.dataset import CropDataset
 from train.recipe import Recipe
 

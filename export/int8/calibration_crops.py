@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from export.labelled_crops import LabelledCrops
 from model.crop import Region, crop_image, crop_matrix, region_from_box, to_crop
 from model.errors import InputError
-from train.data import Sample, read_dataset
+from train.data.datasets import read_dataset
+from train.data.sample import Sample
 
 # How far the tracker's region is from the true box: the error of the detector or of a head that
 # moved since the last frame (parts of the side), and of the roll (radians).

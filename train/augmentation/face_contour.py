@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.markup import Markup
-from train.groups import face_regions
+from train.data.label_groups import face_regions
 
 
 def respaced(

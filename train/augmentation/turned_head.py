@@ -21,7 +21,7 @@ from model.markup import get_markup
 from train.augmentation.camera_walk import walk_around
 from train.augmentation.face_contour import respaced
 from train.augmentation.head_surface import head_surface
-from train.groups import head_pose
+from train.data.label_groups import head_pose
 
 # Degrees. Less than the first changes little; more than the last stretches a few pixels of cheek
 # over half of the view.

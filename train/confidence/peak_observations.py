@@ -15,7 +15,7 @@ from model.decoder import decode
 from model.markup import Markup, get_markup
 from tracker.engines.base import Engine
 from train.confidence.confidence_views import KINDS, SHARES, View
-from train.data import Sample
+from train.data.sample import Sample
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from model.errors import InputError
-from train.data.pts import read_pts
+from train.data.pts_file import read_pts
 from train.data.sample import Sample, tight_box
 
 _COMMON = ("helen/testset", "lfpw/testset")

@@ -69,7 +69,7 @@ class Sample:
         """
         if self.entry is not None:
             # Imported here: h5py is needed for COFW only, and cofw.py builds on this file.
-            from train.data.cofw import read_entry  # noqa: PLC0415
+            from train.data.hdf5_picture import read_entry  # noqa: PLC0415
 
             return read_entry(self.image, *self.entry)
         return read_image(self.image)

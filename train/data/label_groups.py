@@ -12,7 +12,7 @@ from model.markup import Markup
 from tracker.measures.head_pose import Pose, estimate_pose
 from tracker.measures.intrinsics import Intrinsics
 from tracker.measures.openings import eye_openings, mouth_opening
-from train.data import Sample
+from train.data.sample import Sample
 
 # Degrees between the groups of yaw.
 YAWS = (0, 15, 30, 45)
