@@ -18,10 +18,10 @@ from model.network.propnet import PropNet
 from model.weights import Metadata, save_network
 from tracker.engines.torch import open_torch_engine
 from train import figures
+from train.drawing.face_sheet import sheet
+from train.drawing.training_views import view_tiles
 from train.evaluation import evaluate
 from train.recipe import load_recipe
-from train.sheet import sheet
-from train.viewtiles import view_tiles
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from model.errors import InputError
 from model.markup import COFW, IBUG, WFLW, Markup
-from train.ced import plot_ced
+from train.drawing.ced_curve import plot_ced
 from train.metrics import (
     area_under_curve,
     cumulative_curve,

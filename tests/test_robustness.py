@@ -563,20 +563,20 @@ def test_table_json_and_plot_agree(data: Path, weights: Path, tmp_path: Path) ->
 def test_the_plot_has_a_panel_a_condition(
     samples: list[Sample], truth: NDArray[np.float64], tmp_path: Path, monkeypatch
 ) -> None:
-    from train import robustnessplot
+    from train.drawing import robustness_plot
 
     drawn: dict[str, list[float]] = {}
-    draw = robustnessplot._draw
+    draw = robustness_plot._draw
 
     def spy(axes, name, rows):
         lines = draw(axes, name, rows)
         drawn[name] = list(lines[0].get_ydata())
         return lines
 
-    monkeypatch.setattr(robustnessplot, "_draw", spy)
+    monkeypatch.setattr(robustness_plot, "_draw", spy)
     two = (CONDITIONS[0], CONDITIONS[3])
     blocks = report(probe(Oracle(truth, "wflw98", 3.0), samples, conditions=two), samples, two)
-    robustnessplot.plot_robustness(blocks, tmp_path / "a.png", "title")
+    robustness_plot.plot_robustness(blocks, tmp_path / "a.png", "title")
     assert list(drawn) == [name for name in blocks if name != "clean"]
     for name, values in drawn.items():
         expected = [np.nan if row.nme is None else row.nme for row in blocks[name]]

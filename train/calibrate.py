@@ -113,7 +113,7 @@ def main(
             text = json.dumps({"settings": settings, **values}, indent=2)
             partial.write_text(text + "\n", encoding="utf-8")
     if plot is not None:
-        from train.confidenceplot import plot_confidence  # noqa: PLC0415  (matplotlib is slow)
+        from train.drawing.confidence_plot import plot_confidence  # noqa: PLC0415  (matplotlib is slow)
 
         plot_confidence(result, plot, f"{title}: {dev_views} views of other faces ({dataset})")
 

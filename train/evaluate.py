@@ -26,10 +26,10 @@ from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
 from tracker.engines.create import create_engine
 from tracker.engines.torch import open_torch_engine
-from train.ced import plot_ced
 from train.data.datasets import DEFAULT_SPLITS, SPLITS, read_dataset
 from train.data.sample import Sample
 from train.data.select_by_name import select_named
+from train.drawing.ced_curve import plot_ced
 from train.evaluation import Evaluation, evaluate
 from train.metrics import summarize
 from train.predict import DetectorLocator, true_region

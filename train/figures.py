@@ -22,14 +22,14 @@ from tracker.detection.face_detector import FaceDetector
 from tracker.drawing.draw_faces import DEFAULT_LAYERS, draw_faces
 from tracker.engines.base import normalize
 from tracker.engines.torch import open_torch_engine
-from train.ced import plot_ced
 from train.data.datasets import DEFAULT_SPLITS, read_dataset
 from train.data.sample import Sample
+from train.drawing.ced_curve import plot_ced
+from train.drawing.face_sheet import sheet, write_png
+from train.drawing.training_views import view_tiles
 from train.evaluation import Evaluation, evaluate
 from train.predict import DetectorLocator, true_region
 from train.recipe import load_recipe
-from train.sheet import sheet, write_png
-from train.viewtiles import view_tiles
 
 # Side of a face in a sheet, pixels; drawn at twice that and shrunk, for fine strokes.
 _TILE = 240

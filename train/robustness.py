@@ -81,7 +81,7 @@ def main(
             text = json.dumps(to_json(settings, blocks), indent=2)
             partial.write_text(text + "\n", encoding="utf-8")
     if plot is not None:
-        from train.robustnessplot import plot_robustness  # noqa: PLC0415  (matplotlib is slow)
+        from train.drawing.robustness_plot import plot_robustness  # noqa: PLC0415  (matplotlib is slow)
 
         plot_robustness(blocks, plot, f"{title}, {len(samples)} faces")
 
