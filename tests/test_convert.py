@@ -14,11 +14,17 @@ from typer.testing import CliRunner
 
 from model.errors import InputError
 from model.markup import IBUG, WFLW, WFLW_TO_IBUG
-from train.convert import LID_WEIGHTS, app, conversion_matrix, read_pairs, to_markup
 from train.data.pts_file import write_pts
 from train.data.sample import Sample, tight_box
 from train.data.wflw import read_wflw
-from train.lids import EYE_98, LIDS_68, fit_lids, held_out_error
+from train.evaluation.markup_conversion import (
+    EYE_98,
+    LID_WEIGHTS,
+    LIDS_68,
+    conversion_matrix,
+    to_markup,
+)
+from train.fits.fit_lids import app, fit_lids, held_out_error, read_pairs
 
 FITTED = sorted({*LIDS_68, *IBUG.flip[list(LIDS_68)]})
 FACES = arrays(np.float64, (98, 2), elements=st.floats(0, 2000))

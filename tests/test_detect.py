@@ -131,7 +131,7 @@ def test_regions_match_the_labels_on_average(detectors: dict, model: str, data_r
     from model.crop import region_from_landmarks
     from model.markup import WFLW
     from train.data.wflw import read_wflw
-    from train.fit_detector import nearest, paste
+    from train.fits.fit_detector import nearest, paste
 
     rng = np.random.default_rng(5)
     rows = []
@@ -178,7 +178,7 @@ def test_nothing_is_logged_even_if_it_is_never_closed() -> None:
 def test_the_fit_is_reproduced_by_its_command(data_root: Path) -> None:
     from typer.testing import CliRunner
 
-    from train.fit_detector import app
+    from train.fits.fit_detector import app
 
     result = CliRunner().invoke(app, ["--data", str(data_root / "faces"), "--count", "120"])
     assert result.exit_code == 0, result.output

@@ -30,14 +30,14 @@ from model.network.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
 from tracker.engines.base import ModelInfo, normalize
 from tracker.engines.torch import TorchEngine, open_torch_engine
-from train.convert import to_markup
 from train.data.pts_file import write_pts
 from train.data.sample import Sample, tight_box
 from train.evaluate import app
-from train.evaluation import evaluate
-from train.metrics import common_offset, summarize
-from train.predict import MIN_OVERLAP, DetectorLocator, overlap
-from train.report import attribute_subsets, by_source, offset_figures, offset_sentence
+from train.evaluation.landmark_errors import evaluate
+from train.evaluation.markup_conversion import to_markup
+from train.evaluation.metrics import common_offset, summarize
+from train.evaluation.predict import MIN_OVERLAP, DetectorLocator, overlap
+from train.evaluation.report import attribute_subsets, by_source, offset_figures, offset_sentence
 
 SIZE = 128
 FACES = 5
@@ -204,7 +204,7 @@ def test_missed_faces(
     found = FakeDetector(
         {0: [far[0], off[0]], 1: [off[1], far[1]], 2: [], 3: [far[3]], 4: [off[4]]}
     )
-    monkeypatch.setattr("train.predict.region_from_detection", lambda region: region)
+    monkeypatch.setattr("train.evaluation.predict.region_from_detection", lambda region: region)
     locate = DetectorLocator(found)  # type: ignore[arg-type]
     engine = Oracle(truth, "wflw98")
     # Exact for a Gaussian, also beside the border of a shifted crop.

@@ -3,7 +3,7 @@ import numpy as np
 from model.markup import WFLW
 from tracker.measures.generic_face import face_model
 from tracker.measures.rotation import rotation_matrix
-from train.face3d import fit_face
+from train.fits.fit_generic_face import fit_face
 
 
 def test_a_known_face_is_found_from_flat_pictures() -> None:

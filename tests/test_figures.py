@@ -20,7 +20,7 @@ from tracker.engines.torch import open_torch_engine
 from train import figures
 from train.drawing.face_sheet import sheet
 from train.drawing.training_views import view_tiles
-from train.evaluation import evaluate
+from train.evaluation.landmark_errors import evaluate
 from train.recipe import load_recipe
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from model.errors import InputError
 from model.markup import COFW, IBUG, WFLW, Markup
 from train.drawing.ced_curve import plot_ced
-from train.metrics import (
+from train.evaluation.metrics import (
     area_under_curve,
     cumulative_curve,
     face_errors,

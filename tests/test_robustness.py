@@ -46,7 +46,7 @@ from train.conditions import (
 )
 from train.data.label_groups import face_regions, opening_groups, region_errors, yaw, yaw_groups
 from train.data.sample import Sample
-from train.evaluation import evaluate
+from train.evaluation.landmark_errors import evaluate
 from train.probe import _error as probe_error
 from train.probe import probe
 from train.robustnessreport import report, to_table

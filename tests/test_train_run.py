@@ -27,7 +27,7 @@ from train.augmentation.random_view import AugmentConfig
 from train.checkpoint import Progress
 from train.data.sample import Sample
 from train.distributed import World
-from train.evaluation import evaluate
+from train.evaluation.landmark_errors import evaluate
 from train.interrupt import Interrupted, held_signals
 from train.loop import Trainer
 from train.recipe import Distillation, Source, Stage

@@ -23,8 +23,8 @@ from tracker.engines.base import Engine
 from train.ablation import network_of, recipe_of, variants_of
 from train.ablationreport import RESULT, read_results, to_json, to_tables
 from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
-from train.evaluation import evaluate
-from train.metrics import summarize
+from train.evaluation.landmark_errors import evaluate
+from train.evaluation.metrics import summarize
 from train.recipe import Stage, load_recipe
 from train.settings import Precision, RunConfig
 from train.trial import numbers, run_trials, trial_epochs

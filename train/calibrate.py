@@ -33,7 +33,7 @@ from train.confidence.confidence_views import KINDS, make_views
 from train.confidence.peak_observations import Observations, choose, observe
 from train.data.datasets import DEFAULT_SPLITS, SPLITS, read_dataset
 from train.data.sample import Sample
-from train.evaluate import ENGINES, check_choice, check_outputs
+from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs
 
 # A fit needs some of every kind on both sides.
 _FEWEST = 100

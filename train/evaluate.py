@@ -8,7 +8,6 @@ over the faces found, FR and AUC count it as a failure, and `detected` is the sh
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -20,20 +19,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
-from model.errors import InputError, run_command
+from model.errors import run_command
 from model.files import replacing
 from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
-from tracker.engines.create import create_engine
-from tracker.engines.torch import open_torch_engine
 from train.data.datasets import DEFAULT_SPLITS, SPLITS, read_dataset
 from train.data.sample import Sample
 from train.data.select_by_name import select_named
 from train.drawing.ced_curve import plot_ced
-from train.evaluation import Evaluation, evaluate
-from train.metrics import summarize
-from train.predict import DetectorLocator, true_region
-from train.report import (
+from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs, open_engine
+from train.evaluation.landmark_errors import Evaluation, evaluate
+from train.evaluation.metrics import summarize
+from train.evaluation.predict import DetectorLocator, true_region
+from train.evaluation.report import (
     attribute_subsets,
     by_source,
     offset_figures,
@@ -43,7 +41,6 @@ from train.report import (
     to_table,
 )
 
-ENGINES = ("torch", "openvino", "onnxruntime")
 BOXES = ("gt", "detector")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -191,51 +188,6 @@ def _run(
     finally:
         if detector:
             detector.close()
-
-
-def open_engine(engine: str, weights: str, device: str) -> Engine:
-    """Open a network by one of `ENGINES`.
-
-    Raises:
-        InputError: a device is named for an engine that has none, or the weights are unusable.
-    """
-    if engine == "torch":
-        return open_torch_engine(weights, device)
-    if device != "auto":
-        raise InputError(f"--device is for the torch engine; {engine} runs on the processor.")
-    return create_engine(engine, weights)
-
-
-def check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Check that an option has one of the values that it can have.
-
-    Raises:
-        InputError: it has not.
-    """
-    if value not in allowed:
-        raise InputError(f"--{option} is {value!r}; choose one of {', '.join(allowed)}.")
-
-
-def check_outputs(json_file: Path | None, plot: Path | None) -> None:
-    """Find out that a result cannot be written before it is computed.
-
-    Args:
-        json_file: the figures, if wanted.
-        plot: the picture, if wanted.
-
-    Raises:
-        InputError: one of them cannot be written, or the picture does not end in .png.
-    """
-    if plot is not None and plot.suffix.lower() != ".png":
-        raise InputError(f"--plot {plot}: pictures are written as .png; choose such a name.")
-    for path in (json_file, plot):
-        if path is None:
-            continue
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name a file to write.")
-        parent = next(folder for folder in path.absolute().parents if folder.exists())
-        if not parent.is_dir() or not os.access(parent, os.W_OK):
-            raise InputError(f"cannot write {path}: no permission in {parent}.")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from tracker.engines.torch import TorchEngine
 from train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from train.data.sample import Sample
 from train.distributed import World
-from train.evaluation import evaluate
+from train.evaluation.landmark_errors import evaluate
 from train.feed import Feed
 from train.history import Row, plot_history, write_history
 from train.interrupt import Interrupted, held_signals

@@ -17,11 +17,11 @@ from model.markup import Markup, get_markup
 from tracker.engines.base import Engine
 from train.augmentation.occluders import texture_of
 from train.conditions import CONDITIONS, Condition
-from train.convert import to_markup
 from train.data.sample import Sample
-from train.evaluation import check_comparable
-from train.metrics import face_errors
-from train.predict import true_region
+from train.evaluation.landmark_errors import check_comparable
+from train.evaluation.markup_conversion import to_markup
+from train.evaluation.metrics import face_errors
+from train.evaluation.predict import true_region
 from train.shot import Face, Shot, clean_shot
 
 
@@ -75,7 +75,8 @@ def probe(
     """Run a network on every face under every condition.
 
     Args:
-        engine: the network; its markup may differ from the labels' where `train.convert` knows how.
+        engine: the network; its markup may differ from the labels' where
+            `train.evaluation.markup_conversion` knows how.
         samples: the faces, all with the same markup, at least one.
         conditions: what to change.
         batch: crops given to the network at once.

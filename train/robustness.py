@@ -23,7 +23,7 @@ from model.files import replacing
 from tracker.engines.base import Engine
 from train.data.datasets import DEFAULT_SPLITS, SPLITS, read_dataset
 from train.data.sample import Sample
-from train.evaluate import ENGINES, check_choice, check_outputs, open_engine
+from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs, open_engine
 from train.probe import Probe, probe
 from train.robustnessreport import report, to_json, to_table
 

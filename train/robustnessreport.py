@@ -12,7 +12,7 @@ from rich.table import Table
 from train.conditions import CONDITIONS, Condition
 from train.data.label_groups import opening_groups, region_errors, yaw_groups
 from train.data.sample import Sample
-from train.metrics import summarize
+from train.evaluation.metrics import summarize
 from train.probe import Probe, Series
 
 

@@ -25,9 +25,9 @@ from train.changes import Change, load_changes
 from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
 from train.data.label_groups import EYES_CLOSED, openings
 from train.data.sample import Sample
-from train.evaluation import evaluate
-from train.metrics import summarize
-from train.predict import DetectorLocator
+from train.evaluation.landmark_errors import evaluate
+from train.evaluation.metrics import summarize
+from train.evaluation.predict import DetectorLocator
 from train.recipe import load_recipe
 from train.settings import Precision, RunConfig
 from train.sweepreport import RESULT, read_results, to_rows, to_table

@@ -62,10 +62,10 @@ class Detection:
 class _Fit:
     """Where the landmarks' region sits relative to a detector's box.
 
-    Printed by `python -m train.fit_detector`, from labelled training faces. x and y are the face's
-    own axes (turned by the eye line), in sides of the detector's box, from its centre. What scatter
-    is left (standard deviation): 3.5 % of the region's side across, 4 % down, 11 % in size, 8
-    degrees of roll.
+    Printed by `python -m train.fits.fit_detector`, from labelled training faces. x and y are the
+    face's own axes (turned by the eye line), in sides of the detector's box, from its centre. What
+    scatter is left (standard deviation): 3.5 % of the region's side across, 4 % down, 11 % in size,
+    8 degrees of roll.
 
     Attributes:
         across: share of the ears' x that is the region's x. A turned head moves the box against

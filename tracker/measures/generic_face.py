@@ -1,8 +1,8 @@
 """A generic 3D face for every markup: where the landmarks lie on a head of average size.
 
-The numbers are in assets/face3d.csv, one WFLW point a line. `python -m train.face3d` fitted them to
-1,809 labelled photographs (the 300W part of the training faces) by structure from motion; that file
-says how. The size is anthropometric: 89.5 mm between the outer eye corners.
+The numbers are in assets/face3d.csv, one WFLW point a line. `python -m train.fits.fit_generic_face`
+fitted them to 1,809 labelled photographs (the 300W part of the training faces) by structure from
+motion; that file says how. The size is anthropometric: 89.5 mm between the outer eye corners.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ NO_FACES = ("hidden", "background", "texture")
 _TEXTURED = ("covered", "hidden", "background", "texture")
 
 # How the tracker's regions scatter (standard deviations), in sides of the region, relative, and in
-# degrees: `train.fit_detector` prints those of detections; between two frames a head moves less.
+# degrees: `train.fits.fit_detector` prints those of detections; between two frames a head moves
+# less.
 _TRACKED = (0.03, 0.04, 4.0)
 _DETECTED = (0.04, 0.11, 8.0)
 # A camera's usual flaws, and all of them at once.

@@ -1,4 +1,4 @@
 """Figures: error curves, reliability, robustness, sheets of faces, views as training serves them.
 
-matplotlib is imported by the functions that draw, so that numbers can be had without it.
+Needs matplotlib; commands import these files only for those who ask for a figure.
 """

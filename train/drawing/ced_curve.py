@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from model.files import replacing
-from train.metrics import area_under_curve, cumulative_curve, failure_rate
+from train.evaluation.metrics import area_under_curve, cumulative_curve, failure_rate
 
 # The field plots to 10 %: what lies beyond counts as a failure.
 LIMIT = 0.10

@@ -12,10 +12,10 @@ from model.decoder import DEFAULT_DECODER, Decoder
 from model.errors import InputError
 from model.markup import Markup, get_markup
 from tracker.engines.base import Engine
-from train.convert import to_markup
 from train.data.sample import Sample
-from train.metrics import common_offset, face_errors
-from train.predict import Locator, predict, true_region
+from train.evaluation.markup_conversion import to_markup
+from train.evaluation.metrics import common_offset, face_errors
+from train.evaluation.predict import Locator, predict, true_region
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Evaluation:
             for faces that were not found.
         errors: [N] normalised mean errors as fractions, infinity for faces not found.
         offset: [2] mean of predicted - labelled position over the normaliser, see
-            `train.metrics.common_offset`.
+            `train.evaluation.metrics.common_offset`.
         centred: mean error without that offset.
     """
 
@@ -55,7 +55,8 @@ def evaluate(
     """Predict the landmarks of every sample and compare them with its labels.
 
     Args:
-        engine: the network; its markup may differ from the labels' where `train.convert` knows how.
+        engine: the network; its markup may differ from the labels' where
+            `train.evaluation.markup_conversion` knows how.
         samples: the faces, all with the same markup, at least one.
         normalizer: distance to divide by; the markup's default if None.
         locate: where to cut; the default is the ground-truth box.

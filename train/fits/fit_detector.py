@@ -1,6 +1,6 @@
 """Fit the constants of `tracker.detection.face_detector`: from its box to a crop region.
 
-`python -m train.fit_detector --data ROOT` pastes labelled training faces into pictures of a
+`python -m train.fits.fit_detector --data ROOT` pastes labelled training faces into pictures of a
 webcam's size, runs both face detectors, compares what they find with the region of the true
 landmarks, and prints the constants and what scatter is left: the jitter to train with.
 """

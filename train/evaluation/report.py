@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from train.data.sample import ATTRIBUTES, Sample
-from train.evaluation import Evaluation
-from train.metrics import Summary, summarize
+from train.evaluation.landmark_errors import Evaluation
+from train.evaluation.metrics import Summary, summarize
 
 
 def attribute_subsets(
