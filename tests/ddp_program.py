@@ -19,11 +19,11 @@ import torch
 from faces import RECIPE, STILL, TINY, read_faces
 
 from train.augmentation.random_view import AugmentConfig
-from train.checkpoint import Progress
-from train.distributed import World, join_world
-from train.interrupt import Interrupted
-from train.learner import Learner
-from train.loop import Trainer
+from train.learning.checkpoint import Progress
+from train.learning.learner import Learner
+from train.learning.loader_signals import Interrupted
+from train.learning.processes import World, join_world
+from train.learning.trainer import Trainer
 from train.recipe import Stage
 from train.settings import RunConfig
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from model.errors import InputError
-from train.checkpoint import Progress, load_checkpoint, save_checkpoint
-from train.history import Row, plot_history, write_history
+from train.learning.checkpoint import Progress, load_checkpoint, save_checkpoint
+from train.learning.history import Row, plot_history, write_history
 
 ROWS = [
     Row(1, 10, 80, 0.5, 128, 1.5e-3, 3.25, 12.3456789),

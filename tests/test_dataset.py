@@ -20,9 +20,9 @@ from tracker.measures.openings import eye_openings
 from train.augmentation.random_view import AugmentConfig
 from train.data.picture_cache import PictureCache
 from train.data.sample import Sample
-from train.dataset import CropDataset, Item
-from train.distributed import World
-from train.feed import Feed
+from train.learning.crop_dataset import CropDataset, Item
+from train.learning.feed import Feed
+from train.learning.processes import World
 from train.settings import RunConfig
 
 SIZE = 128

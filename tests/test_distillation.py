@@ -20,16 +20,16 @@ from model.markup import WFLW
 from model.network.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
 from train.augmentation.random_view import AugmentConfig
-from train.checkpoint import Progress
 from train.data.datasets import read_dataset
 from train.data.sample import Sample
-from train.distributed import World
-from train.loop import Trainer
-from train.losses import LossConfig
+from train.learning.checkpoint import Progress
+from train.learning.losses import LossConfig
+from train.learning.processes import World
+from train.learning.teacher import Teacher
+from train.learning.trainer import Trainer
 from train.recipe import Distillation, Recipe, Source
 from train.run import app
 from train.settings import RunConfig
-from train.teacher import Teacher
 
 CPU = World(0, 1, torch.device("cpu"))
 # Another stack count and width than the student's.

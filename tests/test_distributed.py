@@ -15,7 +15,7 @@ from ddp_program import gradients_after_one_step
 from faces import read_faces, write_faces
 
 from model.errors import InputError
-from train.distributed import World, join_world
+from train.learning.processes import World, join_world
 
 ROOT = Path(__file__).parent.parent
 Seen = tuple[Path, Path, list[dict[str, Any]]]

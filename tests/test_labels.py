@@ -10,9 +10,8 @@ from faces import RECIPE, STILL, TINY, read_faces, write_faces
 
 from model.errors import InputError
 from train.data.sample import Sample
-from train.distributed import World
-from train.feed import Feed
-from train.labels import without_offsets
+from train.learning.feed import Feed, without_offsets
+from train.learning.processes import World
 from train.recipe import Recipe, Source
 from train.settings import RunConfig
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.errors import InputError
 from model.network.propnet import StackOutput
-from train.losses import LossConfig, adaptive_wing, focal_weights, map_loss, propnet_loss
+from train.learning.losses import LossConfig, adaptive_wing, focal_weights, map_loss, propnet_loss
 
 PAPER = LossConfig()
 PLAIN = replace(PAPER, foreground=0.0)

@@ -24,12 +24,12 @@ from model.errors import InputError, run_command
 from model.weights import load_network
 from tracker.engines.torch import open_torch_engine
 from train.augmentation.random_view import AugmentConfig
-from train.checkpoint import Progress
 from train.data.sample import Sample
-from train.distributed import World
 from train.evaluation.landmark_errors import evaluate
-from train.interrupt import Interrupted, held_signals
-from train.loop import Trainer
+from train.learning.checkpoint import Progress
+from train.learning.loader_signals import Interrupted, held_signals
+from train.learning.processes import World
+from train.learning.trainer import Trainer
 from train.recipe import Distillation, Source, Stage
 from train.run import app
 from train.settings import RunConfig, faces_digest

@@ -22,7 +22,7 @@ from train.augmentation.camera_walk import _moved, _sources, walk_around
 from train.augmentation.head_surface import Surface, head_surface
 from train.augmentation.turned_head import Turn, random_turn, turn_head, turned_crop
 from train.data.label_groups import head_pose
-from train.dataset import CropDataset
+from train.learning.crop_dataset import CropDataset
 
 SIDE = 192
 CENTRE = (SIDE - 1) / 2

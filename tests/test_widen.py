@@ -7,7 +7,7 @@ import torch
 
 from model.config import PropNetConfig
 from model.network.propnet import PropNet
-from train.widen import can_widen, widen
+from train.learning.widen import can_widen, widen
 
 NARROW = PropNetConfig(stacks=2, channels=16, depth=1)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from model.errors import InputError
 from model.heatmap import LANDMARK_SIGMA
 from train.augmentation.random_view import AugmentConfig
-from train.losses import LossConfig
+from train.learning.losses import LossConfig
 from train.yamlfile import build, read_settings
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -87,7 +87,7 @@ class ClosedEyes:
 
 @dataclass(frozen=True)
 class Distillation:
-    """How much a run with teachers learns from them; see `train.teacher`.
+    """How much a run with teachers learns from them; see `train.learning.teacher`.
 
     Attributes:
         weight: factor on the teacher's term, which is added to that of the labels.

@@ -13,11 +13,11 @@ from rich.console import Console
 from model.config import get_variant
 from model.errors import InputError, run_command
 from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
-from train.distributed import join_world
-from train.interrupt import Interrupted
+from train.learning.loader_signals import Interrupted
+from train.learning.processes import join_world
+from train.learning.progress_bar import run_shown
 from train.recipe import load_recipe
 from train.settings import Precision, RunConfig
-from train.shown import run_shown
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -40,7 +40,7 @@ class RunConfig:
         recipe_name: for the notes in the weights.
         checkpoint_minutes: work that a kill may cost; 0 saves after every step.
         init: weights to start from instead of random ones, a shipped name or a .safetensors file.
-        teachers: weights whose heatmaps are learned too (`train.teacher`), like `init`.
+        teachers: weights whose heatmaps are learned too (`train.learning.teacher`), like `init`.
     """
 
     name: str

@@ -16,12 +16,12 @@ from model.files import replacing
 from tracker.engines.base import Engine
 from tracker.engines.torch import open_torch_engine
 from train.data.sample import Sample
-from train.distributed import World, join_world
-from train.interrupt import Interrupted
+from train.learning.feed import epoch_order
+from train.learning.loader_signals import Interrupted
+from train.learning.processes import World, join_world
+from train.learning.progress_bar import run_shown
 from train.recipe import Recipe
-from train.schedule import epoch_order
 from train.settings import RunConfig
-from train.shown import run_shown
 
 
 def _run_trial(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.decoder import decode
 from train.data.sample import Sample
-from train.dataset import CropDataset
+from train.learning.crop_dataset import CropDataset
 from train.recipe import Recipe
 
 # Of the dots, RGB and, in pixels of a tile, their radius.

@@ -11,12 +11,12 @@ from torch.nn.parallel import DistributedDataParallel
 from model.errors import InputError
 from model.network.propnet import PropNet
 from model.weights import load_network
-from train.distributed import World
-from train.ema import WeightAverage
-from train.losses import focal_weights, propnet_loss
+from train.learning.losses import focal_weights, propnet_loss
+from train.learning.processes import World
+from train.learning.teacher import Teacher
+from train.learning.weight_average import WeightAverage
+from train.learning.widen import can_widen, widen
 from train.settings import RunConfig
-from train.teacher import Teacher
-from train.widen import can_widen, widen
 
 
 def _start(config: RunConfig) -> PropNet:

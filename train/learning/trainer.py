@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -14,17 +15,29 @@ from model.errors import InputError
 from model.weights import Metadata, save_network
 from tracker.engines.base import ModelInfo
 from tracker.engines.torch import TorchEngine
-from train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from train.data.sample import Sample
-from train.distributed import World
 from train.evaluation.landmark_errors import evaluate
-from train.feed import Feed
-from train.history import Row, plot_history, write_history
-from train.interrupt import Interrupted, held_signals
-from train.learner import Learner
-from train.recipe import Stage
-from train.schedule import learning_rate
+from train.learning.checkpoint import Progress, load_checkpoint, save_checkpoint
+from train.learning.feed import Feed
+from train.learning.history import Row, plot_history, write_history
+from train.learning.learner import Learner
+from train.learning.loader_signals import Interrupted, held_signals
+from train.learning.processes import World
+from train.recipe import Recipe, Stage
 from train.settings import RunConfig
+
+
+def learning_rate(recipe: Recipe, step: int, progress: float) -> float:
+    """Learning rate of a step.
+
+    Args:
+        recipe: peak, warm-up and shape.
+        step: optimiser steps done.
+        progress: share of the run done, 0 to 1.
+    """
+    warmup = min(1.0, (step + 1) / recipe.warmup_steps) if recipe.warmup_steps else 1.0
+    shape = (1 + math.cos(math.pi * min(progress, 1.0))) / 2 if recipe.schedule == "cosine" else 1
+    return recipe.learning_rate * warmup * shape
 
 
 class Trainer:

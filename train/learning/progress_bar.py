@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from train.checkpoint import Progress as RunProgress
 from train.data.sample import Sample
-from train.distributed import World
-from train.loop import Trainer
+from train.learning.checkpoint import Progress as RunProgress
+from train.learning.processes import World
+from train.learning.trainer import Trainer
 from train.settings import RunConfig
 
 

@@ -11,7 +11,7 @@ import torch
 
 from model.errors import InputError
 from model.files import replacing
-from train.history import Row
+from train.learning.history import Row
 from train.settings import completed
 
 

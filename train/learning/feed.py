@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,15 +13,66 @@ from torch.utils.data import DataLoader
 
 from model.errors import InputError
 from model.markup import get_markup
+from tracker.measures.openings import eye_openings
 from train.data.picture_cache import PictureCache
 from train.data.sample import Sample
-from train.dataset import CropDataset
-from train.distributed import World
-from train.interrupt import blocked_signals, leave_group
-from train.labels import without_offsets
-from train.recipe import Stage
-from train.schedule import epoch_order
+from train.learning.crop_dataset import CropDataset
+from train.learning.loader_signals import blocked_signals, leave_group
+from train.learning.processes import World
+from train.recipe import Recipe, Stage
 from train.settings import RunConfig
+
+
+def epoch_order(samples: Sequence[Sample], recipe: Recipe, seed: int, epoch: int) -> list[int]:
+    """Indices of the faces an epoch serves, shuffled.
+
+    A source with rate 0.35 serves a random 35 % of its faces, one with rate 2 each face twice; the
+    rate of faces with closed eyes is multiplied by that of `Recipe.closed_eyes`.
+
+    Args:
+        samples: the training faces.
+        recipe: holds the rates.
+        seed: the run's seed.
+        epoch: number of the epoch.
+
+    Returns:
+        Indices into `samples`, the same for the same seed and epoch.
+    """
+    rng = np.random.default_rng((seed, epoch))
+    rates = np.array([_rate(sample, recipe) for sample in samples])
+    whole = np.floor(rates).astype(int)
+    counts = whole + (rng.random(len(samples)) < rates - whole)
+    order = np.repeat(np.arange(len(samples)), counts)
+    return [int(index) for index in rng.permutation(order)]
+
+
+def _rate(sample: Sample, recipe: Recipe) -> float:
+    """How often an epoch serves a face, on average."""
+    rate = recipe.source(sample.source).rate
+    eyes = recipe.closed_eyes
+    if eyes.rate != 1 and np.mean(eye_openings(sample.points, sample.markup.name)) < eyes.below:
+        rate *= eyes.rate
+    return rate
+
+
+def without_offsets(samples: Sequence[Sample], recipe: Recipe) -> list[Sample]:
+    """Faces with their labels moved back by the offset of their source; see `Source.offset`.
+
+    Sideways offsets are worth more than their size: a network that sees every face mirrored as
+    well is told once that a point lies to the left and once that it lies to the right.
+
+    Args:
+        samples: the faces; one without landmarks stays as it is.
+        recipe: holds the offsets.
+    """
+    return [_moved(sample, recipe.source(sample.source).offset) for sample in samples]
+
+
+def _moved(sample: Sample, offset: tuple[float, ...]) -> Sample:
+    if not any(offset) or not sample.has_points:
+        return sample
+    pixels = np.array(offset) * sample.markup.normalizer(sample.points)
+    return replace(sample, points=sample.points - pixels)
 
 
 class Feed:
