@@ -18,14 +18,14 @@ from typing import Any
 import torch
 from faces import RECIPE, STILL, TINY, read_faces
 
-from train.augmentation.random_view import AugmentConfig
 from train.learning.checkpoint import Progress
 from train.learning.learner import Learner
 from train.learning.loader_signals import Interrupted
 from train.learning.processes import World, join_world
 from train.learning.trainer import Trainer
-from train.recipe import Stage
-from train.settings import RunConfig
+from train.recipes.augment_config import AugmentConfig
+from train.recipes.recipe import Stage
+from train.recipes.run_config import RunConfig
 
 # A comparison with one process needs steps that are linear in the batch: no focal weights (they
 # depend on who shares a batch), no clipping, and batch normalisation as in evaluation.

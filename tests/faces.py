@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from model.config import PropNetConfig
 from model.markup import WFLW
-from train.augmentation.random_view import AugmentConfig
 from train.data.datasets import read_dataset
 from train.data.sample import Sample
-from train.recipe import Recipe, Stage
+from train.recipes.augment_config import AugmentConfig
+from train.recipes.recipe import Recipe, Stage
 
 # Two hourglasses, so that attention and boundary-masked coordinates take part.
 TINY = PropNetConfig(stacks=2, channels=16, depth=2)

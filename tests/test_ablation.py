@@ -24,7 +24,7 @@ from train.ablation import TABLES, network_of, recipe_of, variants_of
 from train.ablation import VARIANTS as RUNS
 from train.ablationreport import RESULT, Result, read_results, to_json, to_tables
 from train.evaluation.landmark_errors import evaluate
-from train.recipe import Recipe, Stage
+from train.recipes.recipe import Recipe, Stage
 from train.trial import trial_epochs
 
 ALL = variants_of((4, 5, 6, 7))

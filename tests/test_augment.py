@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from model.crop import Region, crop_matrix, to_crop, warp_image
 from model.errors import InputError
-from train.augmentation.random_view import AugmentConfig, random_look, random_matrix
+from train.augmentation.random_view import random_look, random_matrix
+from train.recipes.augment_config import AugmentConfig
 
 LOOKS = ("p_color", "p_gray", "p_blur", "p_resolution", "p_noise", "p_jpeg", "p_occlusion")
 REGION = Region(100.0, 90.0, 120.0)

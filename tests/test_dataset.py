@@ -17,13 +17,13 @@ from model.errors import InputError
 from model.heatmap import crop_to_heatmap, encode_boundaries, heatmap_to_crop
 from model.markup import WFLW
 from tracker.measures.openings import eye_openings
-from train.augmentation.random_view import AugmentConfig
 from train.data.picture_cache import PictureCache
 from train.data.sample import Sample
 from train.learning.crop_dataset import CropDataset, Item
 from train.learning.feed import Feed
 from train.learning.processes import World
-from train.settings import RunConfig
+from train.recipes.augment_config import AugmentConfig
+from train.recipes.run_config import RunConfig
 
 SIZE = 128
 CPU = torch.device("cpu")

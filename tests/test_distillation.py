@@ -19,17 +19,16 @@ from model.errors import InputError, run_command
 from model.markup import WFLW
 from model.network.propnet import PropNet
 from model.weights import Metadata, load_network, save_network
-from train.augmentation.random_view import AugmentConfig
 from train.data.datasets import read_dataset
 from train.data.sample import Sample
 from train.learning.checkpoint import Progress
-from train.learning.losses import LossConfig
 from train.learning.processes import World
 from train.learning.teacher import Teacher
 from train.learning.trainer import Trainer
-from train.recipe import Distillation, Recipe, Source
+from train.recipes.augment_config import AugmentConfig
+from train.recipes.recipe import Distillation, LossConfig, Recipe, Source
+from train.recipes.run_config import RunConfig
 from train.run import app
-from train.settings import RunConfig
 
 CPU = World(0, 1, torch.device("cpu"))
 # Another stack count and width than the student's.

@@ -21,7 +21,7 @@ from train import figures
 from train.drawing.face_sheet import sheet
 from train.drawing.training_views import view_tiles
 from train.evaluation.landmark_errors import evaluate
-from train.recipe import load_recipe
+from train.recipes.recipe import load_recipe
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from model.errors import InputError
 from train.data.sample import Sample
 from train.learning.feed import Feed, without_offsets
 from train.learning.processes import World
-from train.recipe import Recipe, Source
-from train.settings import RunConfig
+from train.recipes.recipe import Recipe, Source
+from train.recipes.run_config import RunConfig
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from model.errors import InputError
 from model.network.propnet import StackOutput
-from train.learning.losses import LossConfig, adaptive_wing, focal_weights, map_loss, propnet_loss
+from train.learning.losses import adaptive_wing, focal_weights, map_loss, propnet_loss
+from train.recipes.recipe import LossConfig
 
 PAPER = LossConfig()
 PLAIN = replace(PAPER, foreground=0.0)

@@ -9,9 +9,8 @@ import pytest
 
 from model.config import VARIANTS
 from model.errors import InputError
-from train.augmentation.random_view import AugmentConfig
-from train.learning.losses import LossConfig
-from train.recipe import RECIPES, Recipe, Source, Stage, load_recipe
+from train.recipes.augment_config import AugmentConfig
+from train.recipes.recipe import RECIPES, LossConfig, Recipe, Source, Stage, load_recipe
 
 NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))
 

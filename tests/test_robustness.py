@@ -29,8 +29,13 @@ from model.network.propnet import PropNet
 from model.weights import Metadata, save_network
 from tracker.engines.torch import open_torch_engine
 from tracker.measures.generic_face import face_model
-from train import robustness, shot
-from train.conditions import (
+from train import robustness
+from train.data.label_groups import face_regions, opening_groups, region_errors, yaw, yaw_groups
+from train.data.sample import Sample
+from train.evaluation.landmark_errors import evaluate
+from train.robustness_probe import changed_face
+from train.robustness_probe.changed_face import Face, Shot, clean_shot
+from train.robustness_probe.conditions import (
     CONDITIONS,
     Condition,
     compressed,
@@ -44,13 +49,9 @@ from train.conditions import (
     small,
     turned,
 )
-from train.data.label_groups import face_regions, opening_groups, region_errors, yaw, yaw_groups
-from train.data.sample import Sample
-from train.evaluation.landmark_errors import evaluate
-from train.probe import _error as probe_error
-from train.probe import probe
-from train.robustnessreport import report, to_table
-from train.shot import Face, Shot, clean_shot
+from train.robustness_probe.probe import _error as probe_error
+from train.robustness_probe.probe import probe
+from train.robustness_probe.robustness_report import report, to_table
 
 SIZE = 128
 # Of the coded faces, pixels; a crop turned by 45 degrees stays in the pictures of 256.
@@ -194,13 +195,13 @@ def test_shrinking_gives_the_stated_size_and_never_enlarges(
     coded: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cuts: list[tuple[tuple[int, ...], Region]] = []
-    crop_image = shot.crop_image
+    crop_image = changed_face.crop_image
 
     def spy(image: NDArray[np.uint8], region: Region, size: int) -> NDArray[np.uint8]:
         cuts.append((image.shape, region))
         return crop_image(image, region, size)
 
-    monkeypatch.setattr(shot, "crop_image", spy)
+    monkeypatch.setattr(changed_face, "crop_image", spy)
     for pixels in (16, 24, 80):
         assert small(coded, pixels, SIZE) is not None
         shape, region = cuts[-1]

@@ -16,7 +16,7 @@ from train.data.sample import Sample
 from train.learning.feed import epoch_order
 from train.learning.trainer import learning_rate
 from train.learning.weight_average import WeightAverage
-from train.recipe import ClosedEyes, Recipe, Source
+from train.recipes.recipe import ClosedEyes, Recipe, Source
 
 RATES = {"half": 0.5, "twice": 2.0, "some": 1.3, "none": 0.0}
 RECIPE = Recipe(sources={name: Source(rate=rate) for name, rate in RATES.items()})

@@ -19,7 +19,7 @@ from model.errors import InputError, run_command
 from tracker.engines.torch import open_torch_engine
 from train.changes import BASE, SWEEPS, Change, load_changes
 from train.evaluation.landmark_errors import evaluate
-from train.recipe import Recipe, Source, Stage, load_recipe
+from train.recipes.recipe import Recipe, Source, Stage, load_recipe
 from train.sweep import app, score_weights
 from train.sweepreport import RESULT, Result, read_results, to_rows, to_table
 

@@ -23,16 +23,16 @@ from torch import Tensor
 from model.errors import InputError, run_command
 from model.weights import load_network
 from tracker.engines.torch import open_torch_engine
-from train.augmentation.random_view import AugmentConfig
 from train.data.sample import Sample
 from train.evaluation.landmark_errors import evaluate
 from train.learning.checkpoint import Progress
 from train.learning.loader_signals import Interrupted, held_signals
 from train.learning.processes import World
 from train.learning.trainer import Trainer
-from train.recipe import Distillation, Source, Stage
+from train.recipes.augment_config import AugmentConfig
+from train.recipes.recipe import Distillation, Source, Stage
+from train.recipes.run_config import RunConfig, faces_digest
 from train.run import app
-from train.settings import RunConfig, faces_digest
 
 ROOT = Path(__file__).parent.parent
 STEPS = 6  # 24 faces in batches of 4

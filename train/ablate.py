@@ -25,8 +25,8 @@ from train.ablationreport import RESULT, read_results, to_json, to_tables
 from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
 from train.evaluation.landmark_errors import evaluate
 from train.evaluation.metrics import summarize
-from train.recipe import Stage, load_recipe
-from train.settings import Precision, RunConfig
+from train.recipes.recipe import Stage, load_recipe
+from train.recipes.run_config import Precision, RunConfig
 from train.trial import numbers, run_trials, trial_epochs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from model.config import PropNetConfig
 from model.errors import InputError
-from train.recipe import Recipe
+from train.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from train.recipe import Recipe
-from train.yamlfile import build, read_settings
+from train.recipes.recipe import RECIPES, Recipe
+from train.recipes.yaml_settings import build, read_settings
 
-SWEEPS = Path(__file__).parent / "sweeps"
+SWEEPS = RECIPES / "sweeps"
 # The run without any change, against which all others are held.
 BASE = "base"
 # Names are folders.
@@ -25,7 +24,7 @@ class Change:
     Attributes:
         name: of the run's folder and the table's row; lower-case letters, digits, dots, dashes.
         recipe: settings of a recipe, nested; they replace the base's, lists as a whole.
-        teachers: weights to learn from, see `train.settings.RunConfig`.
+        teachers: weights to learn from, see `train.recipes.run_config.RunConfig`.
     """
 
     name: str
@@ -50,7 +49,7 @@ class Change:
 
 
 def load_changes(name: str) -> list[Change]:
-    """Read changes by name (`train/sweeps/NAME.yaml`) or from a path; the first is "base".
+    """Read changes by name (`train/recipes/sweeps/NAME.yaml`) or from a path; the first is "base".
 
     Raises:
         InputError: no such file, not a list of changes, or two of one name.

@@ -29,7 +29,7 @@ from train.drawing.face_sheet import sheet, write_png
 from train.drawing.training_views import view_tiles
 from train.evaluation.landmark_errors import Evaluation, evaluate
 from train.evaluation.predict import DetectorLocator, true_region
-from train.recipe import load_recipe
+from train.recipes.recipe import load_recipe
 
 # Side of a face in a sheet, pixels; drawn at twice that and shrunk, for fine strokes.
 _TILE = 240

@@ -1,8 +1,8 @@
 """`python -m train.robustness`: where a network is weak.
 
-Labelled faces are made hard to follow in one way at a time, in steps; see `train.conditions`. The
-rows say how the errors grow and whether the network's confidence notices. docs/training.md explains
-what is changed.
+Labelled faces are made hard to follow in one way at a time, in steps; see
+`train.robustness_probe.conditions`. The rows say how the errors grow and whether the network's
+confidence notices. docs/training.md explains what is changed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from tracker.engines.base import Engine
 from train.data.datasets import DEFAULT_SPLITS, SPLITS, read_dataset
 from train.data.sample import Sample
 from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs, open_engine
-from train.probe import Probe, probe
-from train.robustnessreport import report, to_json, to_table
+from train.robustness_probe.probe import Probe, probe
+from train.robustness_probe.robustness_report import report, to_json, to_table
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

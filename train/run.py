@@ -16,8 +16,8 @@ from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
 from train.learning.loader_signals import Interrupted
 from train.learning.processes import join_world
 from train.learning.progress_bar import run_shown
-from train.recipe import load_recipe
-from train.settings import Precision, RunConfig
+from train.recipes.recipe import load_recipe
+from train.recipes.run_config import Precision, RunConfig
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -28,8 +28,8 @@ from train.data.sample import Sample
 from train.evaluation.landmark_errors import evaluate
 from train.evaluation.metrics import summarize
 from train.evaluation.predict import DetectorLocator
-from train.recipe import load_recipe
-from train.settings import Precision, RunConfig
+from train.recipes.recipe import load_recipe
+from train.recipes.run_config import Precision, RunConfig
 from train.sweepreport import RESULT, read_results, to_rows, to_table
 from train.trial import numbers, run_trials, trial_epochs
 
@@ -43,7 +43,9 @@ def main(
     data: Annotated[
         list[Path] | None, typer.Option(help="Folder in WFLW's layout; repeat to use several.")
     ] = None,
-    changes: Annotated[str, typer.Option(help="Name in train/sweeps, or a .yaml file.")] = "refine",
+    changes: Annotated[
+        str, typer.Option(help="Name in train/recipes/sweeps, or a .yaml file.")
+    ] = "refine",
     only: Annotated[
         str | None, typer.Option(help="Names of some changes, as in base,sigma-2. Default: all.")
     ] = None,

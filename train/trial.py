@@ -20,8 +20,8 @@ from train.learning.feed import epoch_order
 from train.learning.loader_signals import Interrupted
 from train.learning.processes import World, join_world
 from train.learning.progress_bar import run_shown
-from train.recipe import Recipe
-from train.settings import RunConfig
+from train.recipes.recipe import Recipe
+from train.recipes.run_config import RunConfig
 
 
 def _run_trial(

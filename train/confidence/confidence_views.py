@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from model.crop import Region, crop_image, crop_matrix, region_from_landmarks, to_crop
 from train.augmentation.occluders import cover_mask, place_beside, texture_of
-from train.augmentation.random_view import AugmentConfig, random_look
+from train.augmentation.random_view import random_look
 from train.augmentation.turned_head import random_turn, turned_crop
 from train.data.sample import Sample
+from train.recipes.augment_config import AugmentConfig
 
 # Kind of a view -> its share. About half of all views end up as faces whose landmarks were found.
 SHARES: dict[str, float] = {

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from model.files import replacing
-from train.robustnessreport import Blocks, Row
+from train.robustness_probe.robustness_report import Blocks, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.decoder import decode
 from train.data.sample import Sample
 from train.learning.crop_dataset import CropDataset
-from train.recipe import Recipe
+from train.recipes.recipe import Recipe
 
 # Of the dots, RGB and, in pixels of a tile, their radius.
 _DOT, _RADIUS = (64, 236, 220), 1.5

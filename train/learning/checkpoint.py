@@ -12,7 +12,7 @@ import torch
 from model.errors import InputError
 from model.files import replacing
 from train.learning.history import Row
-from train.settings import completed
+from train.recipes.run_config import completed
 
 
 @dataclass

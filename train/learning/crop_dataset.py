@@ -21,9 +21,10 @@ from model.heatmap import (
 )
 from model.markup import Markup
 from train.augmentation.closed_eyes import random_blink
-from train.augmentation.random_view import AugmentConfig, random_look, random_matrix
+from train.augmentation.random_view import random_look, random_matrix
 from train.augmentation.turned_head import random_turn, turned_crop
 from train.data.sample import NO_ATTRIBUTES, Sample
+from train.recipes.augment_config import AugmentConfig
 
 Item = dict[str, Tensor]
 

@@ -19,8 +19,8 @@ from train.data.sample import Sample
 from train.learning.crop_dataset import CropDataset
 from train.learning.loader_signals import blocked_signals, leave_group
 from train.learning.processes import World
-from train.recipe import Recipe, Stage
-from train.settings import RunConfig
+from train.recipes.recipe import Recipe, Stage
+from train.recipes.run_config import RunConfig
 
 
 def epoch_order(samples: Sequence[Sample], recipe: Recipe, seed: int, epoch: int) -> list[int]:

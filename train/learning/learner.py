@@ -16,7 +16,7 @@ from train.learning.processes import World
 from train.learning.teacher import Teacher
 from train.learning.weight_average import WeightAverage
 from train.learning.widen import can_widen, widen
-from train.settings import RunConfig
+from train.recipes.run_config import RunConfig
 
 
 def _start(config: RunConfig) -> PropNet:

@@ -9,7 +9,7 @@ from train.data.sample import Sample
 from train.learning.checkpoint import Progress as RunProgress
 from train.learning.processes import World
 from train.learning.trainer import Trainer
-from train.settings import RunConfig
+from train.recipes.run_config import RunConfig
 
 
 def run_shown(

@@ -23,8 +23,8 @@ from train.learning.history import Row, plot_history, write_history
 from train.learning.learner import Learner
 from train.learning.loader_signals import Interrupted, held_signals
 from train.learning.processes import World
-from train.recipe import Recipe, Stage
-from train.settings import RunConfig
+from train.recipes.recipe import Recipe, Stage
+from train.recipes.run_config import RunConfig
 
 
 def learning_rate(recipe: Recipe, step: int, progress: float) -> float:

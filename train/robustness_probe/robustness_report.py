@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from train.conditions import CONDITIONS, Condition
 from train.data.label_groups import opening_groups, region_errors, yaw_groups
 from train.data.sample import Sample
 from train.evaluation.metrics import summarize
-from train.probe import Probe, Series
+from train.robustness_probe.conditions import CONDITIONS, Condition
+from train.robustness_probe.probe import Probe, Series
 
 
 @dataclass(frozen=True)

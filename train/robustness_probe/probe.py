@@ -16,13 +16,13 @@ from model.decoder import decode
 from model.markup import Markup, get_markup
 from tracker.engines.base import Engine
 from train.augmentation.occluders import texture_of
-from train.conditions import CONDITIONS, Condition
 from train.data.sample import Sample
 from train.evaluation.landmark_errors import check_comparable
 from train.evaluation.markup_conversion import to_markup
 from train.evaluation.metrics import face_errors
 from train.evaluation.predict import true_region
-from train.shot import Face, Shot, clean_shot
+from train.robustness_probe.changed_face import Face, Shot, clean_shot
+from train.robustness_probe.conditions import CONDITIONS, Condition
 
 
 @dataclass(frozen=True, eq=False)

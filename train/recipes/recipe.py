@@ -9,11 +9,45 @@ from typing import Any, Literal
 
 from model.errors import InputError
 from model.heatmap import LANDMARK_SIGMA
-from train.augmentation.random_view import AugmentConfig
-from train.learning.losses import LossConfig
-from train.yamlfile import build, read_settings
+from train.recipes.augment_config import AugmentConfig
+from train.recipes.yaml_settings import build, read_settings
 
-RECIPES = Path(__file__).parent / "recipes"
+RECIPES = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Constants of the loss; the defaults are the paper's (section 4.3).
+
+    Attributes:
+        alpha: exponent of Eq. 1 where the target is 0; must exceed 2, so that the exponent
+            alpha - y stays above 1 and the loss is smooth at 0.
+        omega: height of the logarithmic part.
+        epsilon: width of the logarithmic part.
+        theta: error at which the loss turns linear.
+        beta: weight of the boundary maps (Eq. 5).
+        focal: weigh samples by the focal factor (Eq. 2); False gives plain Adaptive Wing.
+        foreground: added weight of pixels on or beside a response. 0 is the paper's text; 10 is the
+            weighted loss map of Adaptive Wing (Wang et al., ICCV 2019, Eq. 8), without which a
+            2 x 64 network spends long on learning that most pixels are empty.
+    """
+
+    alpha: float = 2.1
+    omega: float = 14.0
+    epsilon: float = 1.0
+    theta: float = 0.5
+    beta: float = 0.5
+    focal: bool = True
+    foreground: float = 10.0
+
+    def __post_init__(self) -> None:
+        # The comparisons are false for NaN as well.
+        if not self.alpha > 2:
+            raise InputError("the loss's 'alpha' must be above 2.")
+        if not (self.omega > 0 and self.epsilon > 0 and self.theta > 0):
+            raise InputError("the loss's 'omega', 'epsilon' and 'theta' must be above 0.")
+        if not (self.beta >= 0 and self.foreground >= 0):
+            raise InputError("the loss's 'beta' and 'foreground' must not be negative.")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from train.augmentation.occluders import cover_mask
 from train.augmentation.random_view import jpeg, motion_kernel
 from train.augmentation.turned_head import MOST, Turn, turned_crop
 from train.data.label_groups import head_pose
-from train.shot import Face, Shot, clean_shot, cut, cut_near
+from train.robustness_probe.changed_face import Face, Shot, clean_shot, cut, cut_near
 
 # Noise and JPEG belong to the pixels of a camera. Larger faces are first shrunk to this size, that
 # of a face in a usual video; otherwise the noise of a large photograph would average out.

@@ -14,8 +14,8 @@ from model.errors import InputError
 from model.files import sha256
 from model.zoo import find_weights
 from train.data.sample import Sample
-from train.recipe import Recipe
-from train.yamlfile import build
+from train.recipes.recipe import Recipe
+from train.recipes.yaml_settings import build
 
 Precision = Literal["bf16", "f32"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
