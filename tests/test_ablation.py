@@ -20,12 +20,12 @@ from model.errors import InputError, run_command
 from model.weights import load_network
 from tracker.engines.torch import open_torch_engine
 from train.ablate import app
-from train.ablation import TABLES, network_of, recipe_of, variants_of
-from train.ablation import VARIANTS as RUNS
-from train.ablationreport import RESULT, Result, read_results, to_json, to_tables
 from train.evaluation.landmark_errors import evaluate
 from train.recipes.recipe import Recipe, Stage
-from train.trial import trial_epochs
+from train.trials.ablation_report import RESULT, Result, read_results, to_json, to_tables
+from train.trials.paper_variants import TABLES, network_of, recipe_of, variants_of
+from train.trials.paper_variants import VARIANTS as RUNS
+from train.trials.trial_runs import trial_epochs
 
 ALL = variants_of((4, 5, 6, 7))
 

@@ -17,11 +17,11 @@ from faces import TINY, read_faces, write_faces
 from model.config import VARIANTS
 from model.errors import InputError, run_command
 from tracker.engines.torch import open_torch_engine
-from train.changes import BASE, SWEEPS, Change, load_changes
 from train.evaluation.landmark_errors import evaluate
 from train.recipes.recipe import Recipe, Source, Stage, load_recipe
 from train.sweep import app, score_weights
-from train.sweepreport import RESULT, Result, read_results, to_rows, to_table
+from train.trials.recipe_changes import BASE, SWEEPS, Change, load_changes
+from train.trials.sweep_report import RESULT, Result, read_results, to_rows, to_table
 
 
 def test_a_change_replaces_what_it_names_and_nothing_else() -> None:

@@ -20,14 +20,14 @@ from model.config import get_variant
 from model.errors import InputError, run_command
 from model.weights import load_network
 from tracker.engines.base import Engine
-from train.ablation import network_of, recipe_of, variants_of
-from train.ablationreport import RESULT, read_results, to_json, to_tables
 from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
 from train.evaluation.landmark_errors import evaluate
 from train.evaluation.metrics import summarize
 from train.recipes.recipe import Stage, load_recipe
 from train.recipes.run_config import Precision, RunConfig
-from train.trial import numbers, run_trials, trial_epochs
+from train.trials.ablation_report import RESULT, read_results, to_json, to_tables
+from train.trials.paper_variants import network_of, recipe_of, variants_of
+from train.trials.trial_runs import numbers, run_trials, trial_epochs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

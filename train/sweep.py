@@ -21,7 +21,6 @@ from model.config import get_variant
 from model.errors import InputError, run_command
 from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
-from train.changes import Change, load_changes
 from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
 from train.data.label_groups import EYES_CLOSED, openings
 from train.data.sample import Sample
@@ -30,8 +29,9 @@ from train.evaluation.metrics import summarize
 from train.evaluation.predict import DetectorLocator
 from train.recipes.recipe import load_recipe
 from train.recipes.run_config import Precision, RunConfig
-from train.sweepreport import RESULT, read_results, to_rows, to_table
-from train.trial import numbers, run_trials, trial_epochs
+from train.trials.recipe_changes import Change, load_changes
+from train.trials.sweep_report import RESULT, read_results, to_rows, to_table
+from train.trials.trial_runs import numbers, run_trials, trial_epochs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -129,7 +129,7 @@ def main(
 
 
 def score_weights(engine: Engine, dev: list[Sample]) -> dict[str, Any]:
-    """What a `train.sweepreport.Result` says of weights."""
+    """What a `train.trials.sweep_report.Result` says of weights."""
     upright = evaluate(engine, dev)
     errors = 100 * upright.errors
     found = openings([*upright.points], upright.markup.name)

@@ -11,8 +11,8 @@ import numpy as np
 from rich.table import Table
 
 from model.errors import InputError
-from train.changes import BASE
-from train.trialreport import check_budgets, figure, figure_text, read_trials, spread
+from train.trials.recipe_changes import BASE
+from train.trials.trial_results import check_budgets, figure, figure_text, read_trials, spread
 
 RESULT = "sweep.json"
 # What must be equal for two runs to be compared. Not views: a change may be to serve more faces.

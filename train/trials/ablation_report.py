@@ -11,8 +11,8 @@ import numpy as np
 from rich.table import Table
 
 from model.errors import InputError
-from train.ablation import TABLES, Entry, Variant
-from train.trialreport import check_budgets, figure, figure_text, read_trials, spread
+from train.trials.paper_variants import TABLES, Entry, Variant
+from train.trials.trial_results import check_budgets, figure, figure_text, read_trials, spread
 
 RESULT = "ablation.json"
 
@@ -25,7 +25,7 @@ class Result:
     """Score of one run: the last epoch's averaged weights on the dev split, true box.
 
     Attributes:
-        variant: key of `train.ablation.VARIANTS`.
+        variant: key of `train.trials.paper_variants.VARIANTS`.
         seed: of the run.
         views: faces trained on.
         epochs: length of the run.
