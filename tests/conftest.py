@@ -9,9 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from commands import Run
-from template_onnx import template_onnx
 
+from tests.support.commands import Run
+from tests.support.template_onnx import template_onnx
 from tracker import cli
 
 

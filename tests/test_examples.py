@@ -13,9 +13,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from commands import PORTRAIT
 from numpy.typing import NDArray
 
+from tests.support.paths import PORTRAIT_CLIP, ROOT
 from tracker import Tracker
 from tracker.bench.moving_portrait import portrait_frame
 from tracker.detection.portrait import portrait_image
@@ -23,7 +23,7 @@ from tracker.video.frame_source import VideoInfo
 from tracker.video.video_reader import VideoReader
 from tracker.video.video_writer import VideoWriter
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = ROOT / "examples"
 
 
 def load(name: str) -> ModuleType:
@@ -101,11 +101,11 @@ def centres(path: Path, every: int) -> NDArray[np.float64]:
 
 def test_crop_stabiliser(tmp_path: Path) -> None:
     out = tmp_path / "face.mp4"
-    assert load("crop_stabiliser").stabilise(PORTRAIT, out) == 120
-    with VideoReader(PORTRAIT) as before, VideoReader(out) as after:
+    assert load("crop_stabiliser").stabilise(PORTRAIT_CLIP, out) == 120
+    with VideoReader(PORTRAIT_CLIP) as before, VideoReader(out) as after:
         assert (after.info.width, after.info.height) == (256, 256)
         assert [frame.timestamp for frame in after] == [frame.timestamp for frame in before]
-    moved = np.ptp(centres(PORTRAIT, 24), axis=0)
+    moved = np.ptp(centres(PORTRAIT_CLIP, 24), axis=0)
     rests = np.ptp(centres(out, 24), axis=0)
     assert moved.max() > 100
     assert rests.max() < 8

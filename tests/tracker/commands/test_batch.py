@@ -1,0 +1,204 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.errors import InputError
+from tests.support.commands import Run
+from tests.support.paths import PORTRAIT_CLIP
+from tests.support.picture_files import portrait
+from tests.support.video_files import make_video
+from tracker.runs import worker_processes
+from tracker.runs.batch_manifest import Manifest
+from tracker.runs.file_series import Result
+from tracker.runs.job import Job, Summary
+
+
+def manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    lines = (folder / "manifest.jsonl").read_text().splitlines()
+    entries = {Path(entry["input"]).name: entry for entry in map(json.loads, lines)}
+    assert len(entries) == len(lines)  # one line per file
+    return entries
+
+
+def test_a_batch_is_resumed_and_a_bad_file_stops_nothing(
+    run: Run,
+    network: Path,
+    tmp_path: Path,
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(PORTRAIT_CLIP, folder / "clip2.mp4")
+    make_video(folder / "clip10.mp4", 5, (160, 120))
+    (folder / "bad.mp4").write_text("text\n")
+    portrait(folder / "photo.png")
+    options = ("--out-dir", out, "--jobs", 2, "--weights", network, "--max-frames", 8)
+    first = run("batch", folder, *options)
+    assert first.code == 2
+    assert "failed:" in first.err
+    assert "bad.mp4 is not a video: its content is text" in first.err
+    assert first.out.startswith("3 of 4 files tracked (14 frames), 0 done before, 1 failed; see ")
+    assert sorted(path.name for path in out.iterdir()) == [
+        "clip10.csv", "clip10.mp4", "clip2.csv", "clip2.mp4", "manifest.jsonl", "photo.csv",
+        "photo.png",
+    ]  # fmt: skip
+    entries = manifest(out)
+    assert entries["clip2.mp4"]["status"] == "done"
+    assert entries["clip2.mp4"]["frames"] == entries["clip2.mp4"]["frames_with_face"] == 8
+    assert (entries["clip10.mp4"]["frames"], entries["clip10.mp4"]["faces"]) == (5, 0)
+    assert entries["bad.mp4"]["status"] == "failed"
+    assert "is not a video" in entries["bad.mp4"]["error"]
+    assert entries["bad.mp4"]["outputs"] == []
+
+    # The bad file is mended, one output is lost, one input has changed; one is as it was.
+    shutil.copy(PORTRAIT_CLIP, folder / "bad.mp4")
+    (out / "photo.png").unlink()
+    make_video(folder / "clip10.mp4", 6, (160, 120))
+    before = (out / "clip2.csv").stat().st_mtime_ns
+    second = run("batch", folder, *options)
+    assert second.code == 0, second.err
+    assert second.out.startswith("3 of 4 files tracked (15 frames), 1 done before, 0 failed")
+    assert (out / "clip2.csv").stat().st_mtime_ns == before
+    assert (out / "photo.png").exists()
+    assert {entry["status"] for entry in manifest(out).values()} == {"done"}
+
+    third = run("batch", folder, *options)
+    assert third.code == 0
+    assert third.out.startswith("0 of 4 files tracked (0 frames), 4 done before")
+    # By one worker: how many there are decides nothing about the outputs.
+    changed = run("batch", folder, *options, "--draw", "points", "--no-video", "--jobs", 1)
+    assert changed.out.startswith("4 of 4 files tracked")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "none"])
+def test_formats(run: Run, network: Path, tmp_path: Path, kind: str) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    source, out = portrait(tmp_path / "photo.png"), tmp_path / "out"
+    video = () if kind == "none" else ("--no-video",)
+    result = run(
+        "batch", source, "--out-dir", out, "--save-format", kind, *video, "--weights", network
+    )
+    assert result.code == 0, result.err
+    made = {"photo.png"} if kind == "none" else {f"photo.{kind}"}
+    assert {path.name for path in out.iterdir()} == made | {"manifest.jsonl"}
+
+
+def test_mistakes(run: Run, network: Path, tmp_path: Path) -> None:
+    source = portrait(tmp_path / "photo.png")
+    out = ("--out-dir", tmp_path / "out", "--weights", network)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").touch()
+    cases: list[tuple[tuple[object, ...], str]] = [
+        ((source, *out, "--save-format", "xlsx"), "no table format 'xlsx'"),
+        ((source, *out, "--save-format", "none", "--no-video"), "nothing to make"),
+        ((tmp_path / "*.avi", *out), "no file of that name"),
+        ((source, "--out-dir", tmp_path / "full", "--weights", network), "is not empty"),
+        ((source, *out[:2], "--weights", tmp_path / "none.onnx"), "no weights file"),
+        ((source,), "--out-dir"),
+        ((source, *out, "--jobs", 0), "--jobs"),
+    ]
+    for arguments, words in cases:
+        result = run("batch", *arguments)
+        assert result.code == 2, arguments
+        assert words in result.err, (arguments, result.err)
+        assert "Traceback" not in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_manifest_that_was_cut_off(tmp_path: Path) -> None:
+    source, table = tmp_path / "a.mp4", tmp_path / "a.csv"
+    source.write_bytes(b"1")
+    table.touch()
+    job = Job(source, save=table)
+    book = Manifest(tmp_path)
+    book.begin([])
+    book.add(Result(job, Summary(3, 3, 1, 0.5, "engine")))
+    assert Manifest(tmp_path).is_done(job)
+    with book.path.open("a") as file:
+        file.write('{"input": "/b.mp4", "sta')
+    assert Manifest(tmp_path).is_done(job)
+    source.write_bytes(b"12")
+    assert not Manifest(tmp_path).is_done(job)
+    book.path.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="remove it to begin anew"):
+        Manifest(tmp_path)
+
+
+def _die_on_bad(job: Job) -> Result:
+    """Stands in for the work of a job whose file brings the decoder down."""
+    if Path(str(job.source)).stem == "deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.05)
+    return Result(job, Summary(1, 1, 1, 0.0, "none"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_worker_that_dies_takes_only_its_file_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_processes, "_work", _die_on_bad)
+    monkeypatch.setattr(worker_processes, "_begin", int)
+    jobs = [Job(Path(f"{name}.mp4")) for name in ("a", "b", "deadly", "c", "d", "e")]
+    results = {Path(str(r.job.source)).stem: r for r in worker_processes.run_parallel(jobs, 2)}
+    assert set(results) == {"a", "b", "deadly", "c", "d", "e"}
+    assert [name for name, result in results.items() if result.error] == ["deadly"]
+    assert "died" in (results["deadly"].error or "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a process group")
+def test_ctrl_c_leaves_nothing_half_made(network: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for number in range(12):
+        shutil.copy(PORTRAIT_CLIP, folder / f"{number}.mp4")
+    command = [sys.executable, "-m", "tracker.cli", "batch", folder, "--out-dir", out]
+    command += ["--weights", network]
+    child = subprocess.Popen(
+        [str(part) for part in command], start_new_session=True, stderr=subprocess.PIPE
+    )
+    while not (out / "0.csv").exists() and child.poll() is None:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    os.killpg(child.pid, signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130
+    done = {name for name, entry in manifest(out).items() if entry["status"] == "done"}
+    assert 1 <= len(done) < 12
+    assert (
+        errors.decode() == f"stopped with {len(done)} of 12 files done: the same command goes on.\n"
+    )
+    stems = {Path(name).stem for name in done}
+    made = {f"{stem}{end}" for stem in stems for end in (".mp4", ".csv")}
+    assert {path.name for path in out.iterdir()} == made | {"manifest.jsonl"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_kill_ends_the_workers_too(network: Path, tmp_path: Path) -> None:
+    """SIGTERM reaches the main process only; nothing half made is left, and the rest can follow."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for number in range(6):
+        shutil.copy(PORTRAIT_CLIP, folder / f"{number}.mp4")
+    command = [sys.executable, "-m", "tracker.cli", "batch", folder, "--out-dir", out]
+    command += ["--weights", network]
+    child = subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True)
+    while not (out / "0.csv").exists() and child.poll() is None:
+        time.sleep(0.05)
+    while not list(out.glob("*.partial.mp4")) and child.poll() is None:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGTERM)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 143
+    done = {name for name, entry in manifest(out).items() if entry["status"] == "done"}
+    assert errors == f"stopped with {len(done)} of 6 files done: the same command goes on.\n"
+    # Neither unfinished files nor finished-looking ones that end early.
+    made = {"manifest.jsonl"} | {
+        f"{Path(name).stem}{end}" for name in done for end in (".mp4", ".csv")
+    }
+    assert {path.name for path in out.iterdir()} == made

@@ -1,0 +1,308 @@
+"""Real streams over the loopback interface, PyAV as the sender."""
+
+import functools
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from model.errors import InputError
+from tests.support.video_files import make_video, picture
+from tracker.sources.live_reader import LiveReader, SourceLostError
+from tracker.sources.network_stream import NetworkReader, open_stream, without_password
+from tracker.sources.open_source import open_source
+from tracker.sources.source_options import SourceOptions
+
+IMPATIENT = SourceOptions(timeout=1.0, reconnect=0.0)
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    with socket.socket(type=kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Sender(threading.Thread):
+    """Sends frames in real time, their grey telling their number, until `stop` or `frames`."""
+
+    def __init__(self, target: str, container: str, rate: int = 30, frames: int = 10_000) -> None:
+        super().__init__(daemon=True)
+        self.target, self.container, self.rate, self.frames = target, container, rate, frames
+        self.stopped = threading.Event()
+        self.sdp: str | None = None
+        self.start()
+
+    def run(self) -> None:
+        with av.open(self.target, "w", format=self.container) as container:
+            # A keyframe every 5 frames: a receiver may join at any time.
+            options = {"tune": "zerolatency", "preset": "ultrafast", "g": "5"}
+            stream = container.add_stream("libx264", rate=self.rate, options=options)
+            stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+            begin = time.monotonic()
+            for index in range(self.frames):
+                frame = av.VideoFrame.from_ndarray(picture(160, 120, 30 + 2 * index % 200))
+                frame.pts, frame.time_base = index, Fraction(1, self.rate)
+                try:
+                    container.mux(stream.encode(frame))
+                except (av.FFmpegError, OSError):
+                    return  # the receiver has gone
+                wait = begin + (index + 1) / self.rate - time.monotonic()
+                if self.stopped.wait(max(wait, 0)):
+                    return
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.join(5)
+        assert not self.is_alive()
+
+
+Send = Callable[..., Sender]
+
+
+@pytest.fixture
+def send() -> Iterator[Send]:
+    senders: list[Sender] = []
+
+    def begin(*arguments: object, **more: object) -> Sender:
+        senders.append(Sender(*arguments, **more))  # type: ignore[arg-type]
+        return senders[-1]
+
+    yield begin
+    for sender in senders:
+        sender.stop()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A web server for the files in tmp_path."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
+        thread = threading.Thread(target=web.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{web.server_address[1]}"
+        web.shutdown()
+        thread.join()
+
+
+def grey(image: np.ndarray) -> int:
+    return int(image[60, 80, 0])
+
+
+def test_udp_gives_the_newest_frames_with_their_times(send: Send) -> None:
+    address = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    send(f"{address}?pkt_size=1316", "mpegts")
+    with open_source(address) as source:
+        assert isinstance(source, LiveReader)
+        info = source.info
+        assert info.live
+        assert (info.width, info.height, info.expected_frames) == (160, 120, None)
+        times, greys = [], []
+        for index, timestamp, image in source:
+            assert source.latency < 0.2
+            times.append(timestamp)
+            greys.append(grey(image))
+            time.sleep(0.08)  # slower than the stream
+            if index == 11:
+                break
+        assert source.dropped > 5
+    steps = np.diff(times)
+    assert (steps > 0.05).all()  # frames were passed over, and the times know it
+    # Two levels of grey a frame, 30 frames a second: pictures and times belong together.
+    rising = np.diff(greys)
+    ahead = rising > 0
+    assert ahead.sum() >= 8
+    np.testing.assert_allclose(rising[ahead] / 60, steps[ahead], atol=0.05)
+
+
+def test_a_stream_that_ends_is_lost_after_the_time_to_reconnect(send: Send) -> None:
+    address = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    send(address, "mpegts", frames=90)
+    ended: list[float] = []
+    with (
+        open_stream(address, SourceOptions(timeout=1.0, reconnect=0.5)) as source,
+        pytest.raises(SourceLostError, match=r"udp://127.* broke off and did not come back within"),
+    ):
+        for _ in source:
+            ended.append(time.monotonic())
+    assert len(ended) > 10
+    assert time.monotonic() - ended[-1] < 10
+
+
+def test_a_stream_that_comes_back_goes_on(send: Send) -> None:
+    address = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    first = send(address, "mpegts", frames=60)
+    times, second = [], None
+    with open_stream(address, SourceOptions(timeout=0.7, reconnect=20)) as source:
+        for _, timestamp, _ in source:
+            times.append(timestamp)
+            if second is None and not first.is_alive():
+                second = send(address, "mpegts")
+                since = len(times)
+            if second is not None and len(times) > since + 10:
+                break
+    assert (np.diff(times) > 0).all()
+
+
+def test_closing_a_stream_is_quick(send: Send) -> None:
+    address = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    send(address, "mpegts")
+    with open_stream(address) as source:
+        stopper = threading.Timer(0.3, source.stop)  # type: ignore[union-attr]
+        stopper.start()
+        begin = time.monotonic()
+        assert len(list(source)) > 1
+    assert time.monotonic() - begin < 2
+
+
+def test_a_recording_on_a_web_server_is_read_whole(server: str, tmp_path: Path) -> None:
+    make_video(tmp_path / "clip.mp4", 45, (160, 120), rate=Fraction(24000, 1001))
+    with open_source(f"{server}/clip.mp4") as source:
+        assert isinstance(source, NetworkReader)
+        assert not source.info.live
+        assert source.info.frames == 45
+        frames = []
+        for frame in source:
+            frames.append(frame)
+            time.sleep(0.002)
+    assert [frame.number for frame in frames] == list(range(45))
+    steps = np.diff([frame.timestamp for frame in frames])
+    np.testing.assert_allclose(steps, 1001 / 24000, atol=1e-6)
+    with open_source(str(tmp_path / "clip.mp4")) as local:
+        for ours, other in zip(frames, local, strict=True):
+            np.testing.assert_array_equal(ours.image, other.image)
+
+
+def test_a_live_broadcast_over_http(tmp_path: Path) -> None:
+    """Bytes as they come, no length: what a camera's HTTP output is. It says when it ends."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
+            data = (tmp_path / "clip.ts").read_bytes()
+            for start in range(0, len(data), 1880):
+                try:
+                    part = data[start : start + 1880]
+                    connection.sendall(b"%x\r\n%b\r\n" % (len(part), part))
+                except OSError:
+                    return
+                time.sleep(0.005)
+            connection.sendall(b"0\r\n\r\n")
+
+    make_video(tmp_path / "clip.ts", 90, (160, 120), encoder={"g": "10"})
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    with listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/live"
+        with open_stream(address) as source:
+            assert source.info.live
+            frames = list(source)  # ends with the connection, without an error
+    thread.join(5)
+    assert len(frames) > 5
+    assert (np.diff([frame.timestamp for frame in frames]) > 0).all()
+
+
+def test_rtsp(send: Send) -> None:
+    """A server just large enough for FFmpeg's client; RTP packets come from PyAV."""
+    port = free_port(socket.SOCK_DGRAM)
+    packets = socket.socket(type=socket.SOCK_DGRAM)
+    packets.bind(("127.0.0.1", port))
+    packets.settimeout(5)
+    listener = socket.create_server(("127.0.0.1", 0))
+    sdp = (
+        "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=test\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+        "a=control:*\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+        "a=fmtp:96 packetization-mode=1\r\na=control:track1\r\n"
+    )
+
+    def answer(connection: socket.socket) -> bool:
+        request = b""
+        while b"\r\n\r\n" not in request:
+            part = connection.recv(4096)
+            if not part:
+                return False
+            request += part
+        lines = request.decode().split("\r\n")
+        number = next(line for line in lines if line.lower().startswith("cseq"))
+        method, more = lines[0].split()[0], ""
+        if method == "DESCRIBE":
+            more = f"Content-Type: application/sdp\r\nContent-Length: {len(sdp)}\r\n"
+        elif method == "SETUP":
+            more = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
+        text = f"RTSP/1.0 200 OK\r\n{number}\r\nSession: 1\r\n{more}\r\n"
+        connection.sendall((text + (sdp if method == "DESCRIBE" else "")).encode())
+        return method != "PLAY"
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            while answer(connection):
+                pass
+            try:
+                while True:
+                    packet = packets.recv(2048)
+                    connection.sendall(b"$\x00" + len(packet).to_bytes(2, "big") + packet)
+            except OSError:
+                return
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    send(f"rtp://127.0.0.1:{port}", "rtp")
+    with listener, packets:
+        address = f"rtsp://127.0.0.1:{listener.getsockname()[1]}/live"
+        with open_stream(address) as source:
+            assert source.info.live
+            assert (source.info.width, source.info.height) == (160, 120)
+            times = [frame.timestamp for frame, _ in zip(source, range(15), strict=False)]
+    thread.join(6)
+    assert len(times) == 15
+    assert (np.diff(times) > 0).all()
+
+
+def test_what_cannot_be_opened(server: str, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<html>no video</html>")
+    silent = socket.create_server(("127.0.0.1", 0))  # accepts, and never says a word
+    cases = {
+        f"{server}/none.mp4": "cannot be opened: .*404",
+        f"{server}/page.html": "cannot be opened: Invalid data",
+        f"rtsp://user:secret@127.0.0.1:{free_port()}/": "rtsp://127.*cannot be opened: Connection",
+        f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}": "gives no answer within 2 s",
+        f"http://127.0.0.1:{silent.getsockname()[1]}/": "gives no answer within 2 s",
+        "gopher://127.0.0.1/": "'gopher' is no kind of stream",
+    }
+    with silent:
+        for address, words in cases.items():
+            begin = time.monotonic()
+            with pytest.raises(InputError, match=words) as caught:
+                open_stream(address, IMPATIENT)
+            assert time.monotonic() - begin < 5
+            assert "secret" not in str(caught.value)
+
+
+def test_a_playlist_cannot_reach_local_files(server: str, tmp_path: Path) -> None:
+    clip = make_video(tmp_path / "private.ts", 5)
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{clip}\n#EXT-X-ENDLIST\n"
+    (tmp_path / "list.m3u8").write_text(playlist)
+    with pytest.raises(InputError):
+        open_stream(f"{server}/list.m3u8", IMPATIENT)
+
+
+def test_passwords_are_not_shown() -> None:
+    assert without_password("rtsp://me:pw@cam:554/a") == "rtsp://cam:554/a"
+    assert without_password("http://cam/a@b") == "http://cam/a@b"
