@@ -2,7 +2,7 @@
 
     python examples/blink_counter.py docs/portrait.mp4
 
-Also shows what `Deriver` gives for each frame: openings of eyes and mouth, head pose and blinks.
+Also shows what `FaceMeasurer` gives for each frame: openings of eyes and mouth, head pose, blinks.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from model.errors import InputError
-from tracker import Tracker, TrackerOptions
-from tracker.measures.blinks import Blink
-from tracker.measures.measured_frame import Deriver
+from tracker import Blink, FaceMeasurer, InputError, Tracker, TrackerOptions
 
 
 def find_blinks(path: Path, max_faces: int = 1) -> tuple[dict[int, list[Blink]], float]:
@@ -32,10 +29,9 @@ def find_blinks(path: Path, max_faces: int = 1) -> tuple[dict[int, list[Blink]],
     blinks: dict[int, list[Blink]] = {}
     seconds = 0.0
     with Tracker(options=TrackerOptions(max_faces=max_faces)) as tracker:
-        derive = Deriver(tracker.markup.name)
+        measure = FaceMeasurer(tracker.markup.name)
         for frame in tracker.track(path):
-            measured = derive(frame.index, frame.timestamp, frame.image, frame.faces)
-            for face, measures in zip(measured.faces, measured.measures, strict=True):
+            for face, measures in zip(frame.faces, measure(frame), strict=True):
                 found = blinks.setdefault(face.id, [])
                 if measures.blink is not None:
                     found.append(measures.blink)

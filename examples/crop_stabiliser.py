@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import InputError
-from tracker import Tracker, TrackerOptions
-from tracker.outputs.aligned_crops import aligned_crop
-from tracker.video.frame_source import VideoInfo
-from tracker.video.video_reader import VideoReader
-from tracker.video.video_writer import VideoWriter
+from tracker import (
+    InputError,
+    Tracker,
+    TrackerOptions,
+    VideoInfo,
+    VideoReader,
+    VideoWriter,
+    aligned_crop,
+)
 
 
 def stabilise(source: Path, target: Path, size: int = 256) -> int:

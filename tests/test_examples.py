@@ -1,5 +1,6 @@
 """The examples, run as a reader would run them."""
 
+import ast
 import importlib.util
 import json
 import os
@@ -136,3 +137,29 @@ def test_notebook(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_examples_are_short(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= 80
+
+
+def test_examples_live_on_the_public_surface() -> None:
+    import tracker
+
+    sources = [path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py")]
+    tour = json.loads((EXAMPLES / "tour.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in tour["cells"] if cell["cell_type"] == "code"]
+    found = set()
+    for node in ast.walk(ast.parse("\n".join([*sources, *cells]))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            assert node.module.split(".")[0] not in ("model", "train", "export"), node.module
+            if node.module.split(".")[0] == "tracker":
+                assert node.module == "tracker"
+                found |= {alias.name for alias in node.names}
+    assert found <= set(tracker.__all__)
+    assert {"Tracker", "FaceMeasurer", "VideoWriter"} <= found
+
+
+def test_every_public_name_is_there() -> None:
+    import tracker
+
+    for name in tracker.__all__:
+        assert getattr(tracker, name) is not None, name
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = tracker.Nothing

@@ -23,7 +23,7 @@ from model.files import sha256
 from tests.support.face_files import write_faces
 from tests.support.small_network import SIZE, exported_small
 from tests.support.tiny_onnx import METADATA, tiny_onnx
-from tracker import engines
+from tracker.engines import create as engines
 from tracker.engines.create import create_engine
 from tracker.engines.onnx_file import read_onnx
 

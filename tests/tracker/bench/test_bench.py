@@ -118,15 +118,20 @@ def test_memory_is_taken_at_the_start_a_quarter_and_the_end(
 
 
 def test_this_process_has_memory() -> None:
-    before = memory.resident_mb()
-    block = np.ones(40_000_000, dtype=np.uint8)
-    after = memory.resident_mb()
-    peak = memory.peak_mb()
-    if before is None or after is None or peak is None:
-        pytest.skip("the system does not say")
-    assert after - before == pytest.approx(block.nbytes / 1e6, abs=5)
-    # The kernel counts the peak a little late.
-    assert peak > after - 5
+    grown = []
+    for _ in range(5):
+        before = memory.resident_mb()
+        block = np.ones(40_000_000, dtype=np.uint8)
+        after = memory.resident_mb()
+        peak = memory.peak_mb()
+        if before is None or after is None or peak is None:
+            pytest.skip("the system does not say")
+        grown.append(after - before)
+        # The kernel counts the peak a little late.
+        assert peak > after - 5
+        del block
+    # It may take idle pages back in between, but gives none that were not asked for.
+    assert max(grown) == pytest.approx(40, abs=5)
 
 
 def test_a_clip_has_as_many_faces_as_asked_for(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from model.errors import InputError
 from tests.support.tiny_onnx import METADATA, reference, tiny_onnx
-from tracker import engines
+from tracker.engines import create as engines
 from tracker.engines.base import normalize
 from tracker.engines.create import create_engine
 

@@ -17,7 +17,8 @@ from model.weights import Metadata, load_network
 from tests.support.small_network import CONFIG, SIZE, exported_small
 from tests.support.tiny_onnx import tiny_onnx
 from tests.support.tracked_scene import SceneDetector, SceneEngine, paint, pose
-from tracker import Tracker, TrackerOptions, engines
+from tracker import Tracker, TrackerOptions
+from tracker.engines import create as engines
 from tracker.engines.base import Maps
 from tracker.engines.create import create_engine
 from tracker.engines.onnx_file import keep_outputs, read_onnx

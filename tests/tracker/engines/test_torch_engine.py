@@ -331,7 +331,7 @@ def test_the_tracker_needs_no_torch() -> None:
         "import sys; sys.modules['torch'] = None;"
         "import tracker.tracking.face_tracker, tracker.engines, tracker.engines.onnxruntime,"
         "tracker.engines.tensorrt.engine;"
-        "from tracker.engines import create_engine\n"
+        "from tracker.engines.create import create_engine\n"
         "try: create_engine('torch', 'propnet-s')\n"
         "except Exception as error: print(error)"
     )

@@ -19,7 +19,7 @@ from tests.support.commands import Run
 from tests.support.fake_gpu import CudaError, Gpu, fake_driver, fake_library, fake_tensorrt
 from tests.support.paths import PORTRAIT_CLIP
 from tests.support.tiny_onnx import reference, tiny_onnx
-from tracker import engines
+from tracker.engines import create as engines
 from tracker.engines.base import ModelInfo, PointEngine
 from tracker.engines.create import create_engine
 from tracker.engines.tensorrt import cuda
