@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.markup import get_markup
+from tracker.drawing.annotated_picture import Painter
+from tracker.measures.face_measures import FaceMeasurer
 from tracker.measures.generic_face import face_model
 from tracker.measures.intrinsics import Intrinsics
-from tracker.measures.measured_frame import Deriver, MeasuredFrame
+from tracker.outputs.output import OutputFrame
 
 WIDTH, HEIGHT = 640, 480
 
@@ -53,5 +58,22 @@ def picture(level: int = 90) -> NDArray[np.uint8]:
 
 def measured(
     *faces: SimpleNamespace, index: int = 0, timestamp: float = 0.0, markup: str = "wflw98"
-) -> MeasuredFrame:
-    return Deriver(markup)(index, timestamp, picture(), faces)
+) -> OutputFrame:
+    return output_frame(FaceMeasurer(markup), index, timestamp, picture(), faces, markup=markup)
+
+
+def output_frame(
+    measure: FaceMeasurer,
+    index: int,
+    timestamp: float,
+    image: NDArray[np.uint8],
+    faces: Sequence[Any],
+    *,
+    markup: str = "wflw98",
+) -> OutputFrame:
+    """A frame as outputs get it, measured at once."""
+    frame = OutputFrame(
+        index, timestamp, image, faces, measure=measure, paint=Painter(get_markup(markup))
+    )
+    assert len(frame.measures) == len(faces)
+    return frame

@@ -202,7 +202,7 @@ def test_closing_the_preview_ends_the_run_with_complete_files(
             shown.append(draw(self.layers))
             return len(shown) < 5
 
-    monkeypatch.setattr("tracker.runs.run_job.Preview", Window)
+    monkeypatch.setattr("tracker.runs.job_outputs.Preview", Window)
     monkeypatch.setattr("tracker.runs.run_job.check_display", lambda: None)
     out = tmp_path / "out.mp4"
     result = run(PORTRAIT_CLIP, "--show", "--out", out, "--weights", network)

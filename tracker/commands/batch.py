@@ -11,12 +11,8 @@ from typing import Annotated
 import typer
 
 from model.errors import InputError
-from tracker.commands import shared_options
 from tracker.commands.progress_bars import FileBar
-from tracker.drawing.annotated_picture import parse_comparison
-from tracker.drawing.draw_faces import parse_layers, wants_maps
-from tracker.drawing.style import parse_style
-from tracker.outputs.side_outputs import Extras
+from tracker.commands.run_options import RunOptions, with_run_options
 from tracker.outputs.tables import TABLE_SUFFIXES
 from tracker.runs.batch_manifest import Manifest
 from tracker.runs.file_series import plan_jobs
@@ -25,11 +21,11 @@ from tracker.runs.ray_cluster import RayCluster
 from tracker.runs.worker_processes import available_cores, run_parallel
 from tracker.sources.file_list import find_inputs
 from tracker.tracking.face_tracker import Tracker
-from tracker.tracking.options import TrackerOptions
 
 _FORMATS = (*(suffix.removeprefix(".") for suffix in TABLE_SUFFIXES), "none")
 
 
+@with_run_options
 def batch_command(
     context: typer.Context,
     inputs: Annotated[
@@ -55,22 +51,7 @@ def batch_command(
     save_format: Annotated[
         str, typer.Option(metavar="|".join(_FORMATS), help="Kind of the tables.")
     ] = "csv",
-    scores: shared_options.Scores = False,
-    weights: shared_options.Weights = "propnet-s",
-    engine: shared_options.EngineName = "auto",
-    max_faces: shared_options.MaxFaces = 1,
-    smooth: shared_options.Smooth = "balanced",
-    draw: shared_options.Draw = "points,curves",
-    point_size: shared_options.PointSize = None,
-    line_width: shared_options.LineWidth = None,
-    color: shared_options.Color = None,
-    point_color: shared_options.PointColor = None,
-    compare: shared_options.Compare = None,
-    codec: shared_options.VideoCodec = "auto",
-    crf: shared_options.Crf = None,
-    max_frames: Annotated[
-        int | None, typer.Option(min=1, help="Stop in every file after so many frames.")
-    ] = None,
+    options: RunOptions,
 ) -> None:
     """Track many files; run the same command again to continue.
 
@@ -84,36 +65,22 @@ def batch_command(
     tables = save_format != "none"
     if not (video or tables):
         raise InputError("there is nothing to make: --no-video needs a --save-format.")
-    if compare is not None and not video:
+    if options.compare is not None and not video:
         raise InputError("--compare changes the videos: drop it, or --no-video.")
     files = find_inputs(inputs)
     _check_folder(out_dir)
-    layers = parse_layers(draw)
     cluster = context.with_resource(RayCluster(ray, jobs)) if ray is not None else None
-    template = Job(
+    template = options.job(
         "",
-        weights=weights,
-        engine=engine,
+        pictures=video,
         # Every job would take all cores, and they would wait for each other.
-        options=TrackerOptions(
-            max_faces=max_faces,
-            smoothing=smooth,
-            threads=cluster.threads if cluster else max(available_cores() // (jobs or 1), 1),
-            maps=wants_maps(layers) and video,
-        ),
-        layers=layers,
-        style=parse_style(point_size, line_width, color, point_color),
-        compare=parse_comparison(compare),
-        codec=codec,
-        crf=crf,
-        max_frames=max_frames,
-        extras=Extras(scores=scores),
+        threads=cluster.threads if cluster else max(available_cores() // (jobs or 1), 1),
         # What is there and not vouched for by the manifest is our own from a run that was killed.
         overwrite=True,
         whole=True,
     )
     # A mistake in weights or engine is one of the command, not of every file.
-    Tracker(weights, engine, template.options).close()
+    Tracker(template.weights, template.engine, template.options).close()
     planned = plan_jobs(
         template,
         files,

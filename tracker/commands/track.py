@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
 from model.errors import InputError
-from tracker.commands import shared_options
+from tracker.commands.run_options import RunOptions, with_run_options
 from tracker.commands.track_folder import leave, track_series
 from tracker.runs.job import Stopped
-
-if TYPE_CHECKING:
-    from tracker.engines.base import Precision
 
 
 def _print_version(wanted: bool) -> None:
@@ -41,6 +38,7 @@ def _list_sources(wanted: bool) -> None:
     raise typer.Exit
 
 
+@with_run_options
 def track(
     video: Annotated[
         str | None,
@@ -91,7 +89,6 @@ def track(
             "folder for one .csv per file.",
         ),
     ] = None,
-    scores: shared_options.Scores = False,
     crops: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for an aligned crop of every face and frame."),
@@ -109,45 +106,14 @@ def track(
         str | None,
         typer.Option(metavar="[HOST:]PORT", help="Send Open Sound Control messages."),
     ] = None,
-    fov: Annotated[
-        float | None,
-        typer.Option(help="Camera's field of view for the head pose, degrees; 60 if not given."),
-    ] = None,
-    intrinsics: Annotated[
-        str | None,
-        typer.Option(metavar="FX,FY,CX,CY", help="Or its calibration, pixels."),
-    ] = None,
     show: Annotated[
         bool | None,
         typer.Option(
             "--show/--no-show", help="Preview window; on for a camera. space, s, d, q are keys."
         ),
     ] = None,
-    weights: shared_options.Weights = "propnet-s",
-    engine: shared_options.EngineName = "auto",
-    precision: Annotated[
-        str, typer.Option(metavar="auto|f32|bf16|int8", help="Arithmetic of the engine.")
-    ] = "auto",
-    max_faces: shared_options.MaxFaces = 1,
-    smooth: shared_options.Smooth = "balanced",
-    offline_smooth: Annotated[
-        bool,
-        typer.Option(
-            "--offline-smooth", help="Smooth a file without any lag; it is read twice for that."
-        ),
-    ] = False,
-    draw: shared_options.Draw = "points,curves",
-    point_size: shared_options.PointSize = None,
-    line_width: shared_options.LineWidth = None,
-    color: shared_options.Color = None,
-    point_color: shared_options.PointColor = None,
-    compare: shared_options.Compare = None,
-    codec: shared_options.VideoCodec = "auto",
-    crf: shared_options.Crf = None,
+    options: RunOptions,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
-    max_frames: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many frames.")
-    ] = None,
     version: Annotated[
         bool,
         typer.Option(
@@ -158,63 +124,40 @@ def track(
     """Follow faces and their landmarks through a video or a camera's picture."""
     # The libraries behind these take a second to load; --help and --version need none of them.
     from tracker.commands.progress_bars import FrameBar  # noqa: PLC0415
-    from tracker.drawing.annotated_picture import parse_comparison  # noqa: PLC0415
-    from tracker.drawing.draw_faces import parse_layers, wants_maps  # noqa: PLC0415
-    from tracker.drawing.style import parse_style  # noqa: PLC0415
     from tracker.outputs.preview_window import has_display  # noqa: PLC0415
-    from tracker.outputs.side_outputs import parse_extras  # noqa: PLC0415
-    from tracker.runs.job import Job  # noqa: PLC0415
+    from tracker.outputs.side_outputs import parse_side_outputs  # noqa: PLC0415
     from tracker.runs.run_job import run_job  # noqa: PLC0415
     from tracker.sources.file_list import is_series  # noqa: PLC0415
     from tracker.sources.open_source import is_live  # noqa: PLC0415
-    from tracker.sources.source_options import SourceOptions, parse_rate, parse_size  # noqa: PLC0415
+    from tracker.sources.source_options import (  # noqa: PLC0415
+        SourceOptions,
+        parse_rate,
+        parse_size,
+    )
     from tracker.system.native_stderr import native_stderr_hidden  # noqa: PLC0415
-    from tracker.tracking.options import TrackerOptions  # noqa: PLC0415
 
     given: str | Path = _one_source(video, source)
-    extras = parse_extras(
-        scores=scores,
-        crops=crops,
-        crop_size=crop_size,
-        opensee=opensee,
-        osc_target=osc,
-        serve=serve,
-        intrinsics=intrinsics,
-        fov=fov,
+    side = parse_side_outputs(
+        crops=crops, crop_size=crop_size, opensee=opensee, osc_target=osc, serve=serve
     )
     if show is None:
         # A live source without outputs is there to be watched; without a display that is an error.
-        outputs = bool(out or save or extras.any_output)
+        outputs = bool(out or save or side.any)
         show = is_live(given) and (not outputs or has_display())
-    if not (out or save or show or extras.any_output):
+    if not (out or save or show or side.any):
         raise InputError(
             "there is nothing to make: add --out annotated.mp4, --save landmarks.csv, or --show."
         )
-    if compare is not None and not (out or show):
+    if options.compare is not None and not (out or show):
         raise InputError("--compare changes a video, picture or window: add --out or --show.")
-    layers = parse_layers(draw)
-    job = Job(
+    job = options.job(
         given,
+        pictures=bool(out or show or serve),
         out=out,
         save=save,
         show=show,
-        weights=weights,
-        engine=engine,
-        options=TrackerOptions(
-            max_faces=max_faces,
-            smoothing=smooth,
-            precision=cast("Precision", precision),
-            maps=wants_maps(layers) and bool(out or show or serve),
-        ),
-        offline_smooth=offline_smooth,
-        layers=layers,
-        style=parse_style(point_size, line_width, color, point_color),
-        compare=parse_comparison(compare),
-        codec=codec,
-        crf=crf,
+        side=side,
         overwrite=overwrite,
-        max_frames=max_frames,
-        extras=extras,
         source_options=SourceOptions(
             parse_size(size), parse_rate(fps), pixel_format, reconnect=reconnect
         ),
@@ -222,7 +165,7 @@ def track(
     if is_series(given):
         track_series(given, job)
         return
-    with native_stderr_hidden(), FrameBar(max_frames) as bar:
+    with native_stderr_hidden(), FrameBar(options.max_frames) as bar:
         stopped: Stopped | None = None
         try:
             summary = run_job(job, bar.start, bar.advance, lambda text: typer.echo(text, err=True))

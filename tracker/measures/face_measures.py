@@ -1,9 +1,10 @@
-"""What is derived from a frame's landmarks, once for everything that shows, writes or sends it."""
+"""What a face's landmarks say: pose, openings, blinks; measured frame by frame."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,27 +40,27 @@ class Measures:
     blink: Blink | None
 
 
-@dataclass(frozen=True, eq=False)
-class MeasuredFrame:
-    """A frame with its faces and what is derived from them: what all outputs are given.
+class Frame(Protocol):
+    """What is measured: a `TrackedFrame`, for example.
 
     Attributes:
-        index: number of the frame, from 0.
         timestamp: seconds.
-        image: [H, W, 3], uint8, RGB, without any drawing.
+        image: [H, W, 3]; only its size matters.
         faces: the faces.
-        measures: of each face, in the same order.
     """
 
-    index: int
-    timestamp: float
-    image: NDArray[np.uint8]
-    faces: Sequence[Face]
-    measures: Sequence[Measures]
+    @property
+    def timestamp(self) -> float: ...  # noqa: D102 (see above)
+
+    @property
+    def image(self) -> NDArray[np.uint8]: ...  # noqa: D102
+
+    @property
+    def faces(self) -> Sequence[Face]: ...  # noqa: D102
 
 
-class Deriver:
-    """Derives what there is to know about each face. One per source: it counts blinks.
+class FaceMeasurer:
+    """Measures the faces of a source's frames, in their order: it counts blinks.
 
     Args:
         markup: name of the landmarks' markup.
@@ -93,20 +94,18 @@ class Deriver:
             return Intrinsics.from_fov(width, height)
         return Intrinsics.from_fov(width, height, self._fov)
 
-    def __call__(
-        self,
-        index: int,
-        timestamp: float,
-        image: NDArray[np.uint8],
-        faces: Sequence[Face],
-    ) -> MeasuredFrame:
-        """Measure the faces of the next frame."""
-        height, width = image.shape[:2]
-        camera = self.camera(width, height)
-        measures = [self._measure(face, timestamp, camera) for face in faces]
-        for number in [n for n, at in self._seen.items() if timestamp - at > _FORGET_SECONDS]:
+    def __call__(self, frame: Frame) -> list[Measures]:
+        """Measure the faces of the next frame.
+
+        Returns:
+            The measures of each face, in the order of `frame.faces`.
+        """
+        height, width = frame.image.shape[:2]
+        now, camera = frame.timestamp, self.camera(width, height)
+        measures = [self._measure(face, now, camera) for face in frame.faces]
+        for number in [n for n, at in self._seen.items() if now - at > _FORGET_SECONDS]:
             del self._seen[number], self._blinks[number]
-        return MeasuredFrame(index, timestamp, image, faces, measures)
+        return measures
 
     def _measure(self, face: Face, timestamp: float, camera: Intrinsics) -> Measures:
         # A blink takes a few frames: smoothing would leave half of it.

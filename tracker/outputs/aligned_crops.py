@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from model.crop import CROP_SCALE, crop_image, region_from_landmarks
 from model.errors import InputError
 from model.markup import Markup
-from tracker.measures.measured_frame import MeasuredFrame
+from tracker.outputs.output import OutputFrame
 from tracker.outputs.tables import write_failure
+from tracker.system.closing import Closing
 from tracker.tracking.results import Face
 
 CROP_SIZE = 256
 _QUALITY = 95  # JPEG; the loss is below what a camera's own compression did
 
 
-class CropWriter:
+class CropWriter(Closing):
     """Writes crops into a folder, as FRAME_FACE.jpg: 000001_0.jpg is face 0 of the first frame.
 
     A crop is the upright square around the smoothed landmarks with level eyes: the same cut as the
@@ -54,7 +55,7 @@ class CropWriter:
         self._markup = markup
         self._size = size
 
-    def write(self, frame: MeasuredFrame) -> None:
+    def write(self, frame: OutputFrame) -> None:
         """Write the crops of a frame.
 
         Raises:
@@ -63,6 +64,9 @@ class CropWriter:
         for face in frame.faces:
             name = f"{frame.index + 1:06d}_{face.id}.jpg"
             self._save(name, aligned_crop(frame.image, face, self._markup, self._size))
+
+    def close(self, early: bool = False) -> None:
+        """Nothing is held open."""
 
     def _save(self, name: str, crop: NDArray[np.uint8]) -> None:
         path = self._folder / name

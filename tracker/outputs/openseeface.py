@@ -35,11 +35,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from tracker.measures.face_measures import Measures
 from tracker.measures.generic_face import face_model, ibug_from_wflw
 from tracker.measures.head_pose import Pose
 from tracker.measures.intrinsics import Intrinsics
-from tracker.measures.measured_frame import MeasuredFrame, Measures
 from tracker.measures.rotation import quaternion
+from tracker.outputs.output import OutputFrame
 from tracker.outputs.personal_range import OwnRange
 from tracker.outputs.udp import UdpSender
 from tracker.system.closing import Closing
@@ -87,7 +88,7 @@ class OpenSeeSender(Closing):
     Args:
         sender: where to.
         markup: name of the landmarks' markup: "wflw98" or "ibug68".
-        camera: gives the camera for a width and a height, as `Deriver.camera`.
+        camera: gives the camera for a width and a height, as `FaceMeasurer.camera`.
         clock: gives the time of a packet, seconds since 1970.
 
     Raises:
@@ -108,7 +109,7 @@ class OpenSeeSender(Closing):
         self._clock = clock
         self._ranges: dict[int, tuple[float, dict[str, OwnRange]]] = {}
 
-    def write(self, frame: MeasuredFrame) -> None:
+    def write(self, frame: OutputFrame) -> None:
         """Send a frame's faces; nothing where there is none, as OpenSeeFace does."""
         now = self._clock()
         packets = [
@@ -121,7 +122,7 @@ class OpenSeeSender(Closing):
         for number in gone:
             del self._ranges[number]
 
-    def _packet(self, frame: MeasuredFrame, face: Face, measures: Measures, now: float) -> bytes:
+    def _packet(self, frame: OutputFrame, face: Face, measures: Measures, now: float) -> bytes:
         height, width = frame.image.shape[:2]
         landmarks = self._order @ face.landmarks
         scores = self._order @ face.scores
@@ -153,7 +154,7 @@ class OpenSeeSender(Closing):
         values = {"EyeLeft": measures.eyes[1], "EyeRight": measures.eyes[0]} | expression(head)
         return np.array([ranges[name](now, values[name]) for name in FEATURES])
 
-    def close(self) -> None:
+    def close(self, early: bool = False) -> None:
         """Release the socket."""
         self._sender.close()
 

@@ -19,7 +19,8 @@ from __future__ import annotations
 from typing import Any
 
 from model.errors import InputError
-from tracker.measures.measured_frame import MeasuredFrame, Measures
+from tracker.measures.face_measures import Measures
+from tracker.outputs.output import OutputFrame
 from tracker.outputs.udp import UdpSender
 from tracker.system.closing import Closing
 from tracker.tracking.results import Face
@@ -51,7 +52,7 @@ class OscSender(Closing):
         self._now: Any = osc_bundle_builder.IMMEDIATELY
         self._sender = sender
 
-    def write(self, frame: MeasuredFrame) -> None:
+    def write(self, frame: OutputFrame) -> None:
         """Send a frame, also one without faces."""
         head = self._message("frame", frame.index + 1, float(frame.timestamp), len(frame.faces))
         self._sender.send(head.dgram)
@@ -67,7 +68,7 @@ class OscSender(Closing):
             builder.add_arg(value, "i" if isinstance(value, int) else "f")
         return builder.build()
 
-    def close(self) -> None:
+    def close(self, early: bool = False) -> None:
         """Release the socket."""
         self._sender.close()
 

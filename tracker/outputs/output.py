@@ -1,137 +1,140 @@
-"""Where the results of one run go: annotated video, table, preview, web page and the rest."""
+"""What receives frames: one small protocol, the frame it is given, and all of a run's together."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.drawing.annotated_picture import Painter
-from tracker.measures.measured_frame import Deriver
-from tracker.outputs.preview_window import Preview
-from tracker.outputs.side_outputs import FrameSink
-from tracker.outputs.tables import Table
-from tracker.outputs.web_page import LivePage
-from tracker.system.background_threads import WriteBehind
+from tracker.measures.face_measures import FaceMeasurer, Measures
 from tracker.tracking.results import Face
-from tracker.video.picture_file import PictureWriter
-from tracker.video.video_writer import VideoWriter
 
 
-class Sinks:
-    """Hands every frame to what was asked for. A context manager; does not own its sinks.
+class OutputFrame:
+    """A tracked frame; what costs time is made when it is first asked for, and then once for all.
 
-    Drawing and encoding have a thread of their own; windows belong to the main thread.
+    Attributes:
+        index: number of the frame, from 0.
+        timestamp: seconds.
+        image: [H, W, 3], uint8, RGB, without any drawing.
+        faces: the faces.
+        latency: seconds since the frame had arrived; None for files.
 
     Args:
-        paint: draws the frames.
-        layers: what to draw.
-        writer: annotated video, or None.
-        table: table of landmarks, or None.
-        preview: window, or None.
-        page: web page, or None.
-        others: crops, senders.
-        derive: measures the faces for the table, the page and the others.
+        measure: gives the measures of this frame's faces.
+        paint: draws it.
     """
 
     def __init__(
         self,
-        paint: Painter,
-        layers: frozenset[str],
-        *,
-        writer: VideoWriter | PictureWriter | None,
-        table: Table | None,
-        preview: Preview | None,
-        page: LivePage | None,
-        others: Sequence[FrameSink],
-        derive: Deriver,
-    ) -> None:
-        self._paint, self._layers = paint, layers
-        self._writer, self._table, self._preview = writer, table, preview
-        self._page = page
-        self._measured = [*([table] if table is not None else []), *others]
-        self._derive = derive
-        self._video = WriteBehind(self._write_video) if writer is not None else None
-
-    def write(
-        self,
-        number: int,
+        index: int,
         timestamp: float,
         image: NDArray[np.uint8],
-        faces: tuple[Face, ...],
+        faces: Sequence[Face],
+        *,
+        measure: Callable[[OutputFrame], Sequence[Measures]],
+        paint: Painter,
         latency: float | None = None,
-    ) -> bool:
-        """Take a frame; False if the user wants no more. `latency` is for the preview to show."""
-        measured = None
-        if self._measured or self._page is not None:
-            measured = self._derive(number, timestamp, image, faces)
-            for sink in self._measured:
-                sink.write(measured)
-        drawing = _Drawing(image, faces, self._paint)
-        if self._page is not None and measured is not None:
-            # Its points are those of the picture alone.
-            picture = drawing.annotated(self._layers) if self._page.watched else None
-            self._page.write(measured, picture)
-        # First: a pause of the preview must not hold it up.
-        if self._video is not None and self._preview is not None:
-            drawn = drawing(self._layers)
-            self._video.put((timestamp, lambda: drawn))
-        elif self._video is not None:
-            self._video.put((timestamp, lambda: self._paint(image, faces, self._layers)))
-        return self._preview is None or self._preview.show(number, drawing, latency)
+    ) -> None:
+        self.index, self.timestamp, self.image, self.faces = index, timestamp, image, faces
+        self.latency = latency
+        self._measure, self._paint = measure, paint
+        self._pictures: dict[tuple[frozenset[str], bool], NDArray[np.uint8]] = {}
+        # The video is drawn in its own thread while the window may want the same picture.
+        self._drawing = threading.Lock()
 
-    def cut_audio(self) -> None:
-        """The source was not read to its end."""
-        if self._writer is not None:
-            self._writer.cut_audio()
+    @cached_property
+    def measures(self) -> Sequence[Measures]:
+        """What the landmarks of each face say, in the order of `faces`."""
+        return self._measure(self)
 
-    def close(self) -> None:
-        """Complete the files."""
-        if self._video is not None:
-            self._video.close()
-        for sink in (self._writer, self._table):
-            if sink is not None:
-                sink.close()
+    def drawn(self, layers: frozenset[str]) -> NDArray[np.uint8]:
+        """The picture to show, [H, W, 3], or [H, 2 W, 3] where it is compared with another."""
+        return self._picture(layers, self._paint.compare is not None)
 
-    def __enter__(self) -> Self:
-        return self
+    def annotated(self, layers: frozenset[str]) -> NDArray[np.uint8]:
+        """The annotated picture alone, [H, W, 3], uint8, RGB."""
+        return self._picture(layers, False)
+
+    def _picture(self, layers: frozenset[str], compared: bool) -> NDArray[np.uint8]:
+        key = layers, compared
+        with self._drawing:
+            if key not in self._pictures:
+                draw = self._paint if compared else self._paint.annotated
+                self._pictures[key] = draw(self.image, self.faces, layers)
+            return self._pictures[key]
+
+
+class Output(Protocol):
+    """Receives frames. A context manager: an exception in its block leaves nothing half-made."""
+
+    def write(self, frame: OutputFrame) -> None:
+        """Take the next frame.
+
+        Raises:
+            InputError: it cannot be written or sent any more.
+        """
+
+    def close(self, early: bool = False) -> None:
+        """Complete what was made; a second call does nothing.
+
+        Args:
+            early: the source went on after the last frame: sound, for example, ends there too.
+
+        Raises:
+            InputError: it cannot be completed; nothing is left then.
+        """
+
+    def __enter__(self) -> Output: ...
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Outputs:
+    """All outputs of a run. Who opened them closes them in the end, whatever happens.
+
+    Args:
+        outputs: in the order in which they get each frame; one that may wait for the user is last.
+        measurer: measures faces, for those that ask.
+        paint: draws frames, for those that ask.
+    """
+
+    def __init__(self, outputs: Sequence[Output], measurer: FaceMeasurer, paint: Painter) -> None:
+        self._outputs, self._measurer, self._paint = outputs, measurer, paint
+
+    def write(
+        self,
+        index: int,
+        timestamp: float,
+        image: NDArray[np.uint8],
+        faces: Sequence[Face],
+        latency: float | None = None,
     ) -> None:
-        if self._video is not None:
-            self._video.__exit__(kind, error, trace)
+        """Hand a tracked frame to all; see `OutputFrame`."""
+        frame = OutputFrame(
+            index,
+            timestamp,
+            image,
+            faces,
+            measure=self._measurer,
+            paint=self._paint,
+            latency=latency,
+        )
+        for output in self._outputs:
+            output.write(frame)
 
-    def _write_video(self, frame: tuple[float, Callable[[], NDArray[np.uint8]]]) -> None:
-        timestamp, draw = frame
-        if self._writer is not None:
-            self._writer.write(draw(), timestamp)
-
-
-class _Drawing:
-    """A frame drawn with any layers, each choice once."""
-
-    def __init__(self, image: NDArray[np.uint8], faces: tuple[Face, ...], paint: Painter) -> None:
-        self._image, self._faces, self._paint = image, faces, paint
-        self._made: dict[tuple[frozenset[str], bool], NDArray[np.uint8]] = {}
-
-    def __call__(self, layers: frozenset[str]) -> NDArray[np.uint8]:
-        """With the comparison, if there is one."""
-        return self._get(layers, self._paint.compare is not None)
-
-    def annotated(self, layers: frozenset[str]) -> NDArray[np.uint8]:
-        """Without it."""
-        return self._get(layers, False)
-
-    def _get(self, layers: frozenset[str], compared: bool) -> NDArray[np.uint8]:
-        key = layers, compared
-        if key not in self._made:
-            draw = self._paint if compared else self._paint.annotated
-            self._made[key] = draw(self._image, self._faces, layers)
-        return self._made[key]
+    def close(self, early: bool = False) -> None:
+        """Complete all of them; see `Output.close`."""
+        for output in self._outputs:
+            output.close(early)

@@ -7,8 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
@@ -16,6 +14,8 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
+from tracker.outputs.output import OutputFrame
+from tracker.system.closing import Closing
 from tracker.video.picture_file import encode_picture
 
 KEYS = "space pauses, s saves the picture, d changes what is drawn, q ends"
@@ -56,7 +56,7 @@ def check_display() -> None:
         )
 
 
-class Preview:
+class Preview(Closing):
     """The window. A context manager.
 
     Keys: space pauses (a file waits, a camera's frames pass by) and goes on, s saves the picture
@@ -64,7 +64,6 @@ class Preview:
 
     Attributes:
         layers: what is drawn now.
-        notes: sentences for the user: what was saved, or why not.
 
     Args:
         title: of the window.
@@ -72,6 +71,8 @@ class Preview:
         pictures: beginning of the paths of saved pictures, frame number and .png are added.
         hold: pause at every frame: for still pictures.
         stopped: asked while paused; True ends the pause and the run.
+        on_end: called when the user has ended the run.
+        note: told what was saved, or why not: sentences for the user.
     """
 
     def __init__(
@@ -82,15 +83,22 @@ class Preview:
         *,
         hold: bool = False,
         stopped: Callable[[], bool] = lambda: False,
+        on_end: Callable[[], object] = lambda: None,
+        note: Callable[[str], object] = lambda text: None,
     ) -> None:
         self.layers = layers
-        self.notes: list[str] = []
+        self._on_end, self._note = on_end, note
         self._title, self._pictures, self._hold, self._stopped = title, pictures, hold, stopped
         self._cycle = [layers, *(other for other in _CYCLE if other != layers)]
         self._open = False
         self._titled = 0.0
         self._last: float | None = None
         self._rate = 0.0
+
+    def write(self, frame: OutputFrame) -> None:
+        """Show a frame; returns after the pause, if the user makes one."""
+        if not self.show(frame.index, frame.drawn, frame.latency):
+            self._on_end()
 
     def show(self, number: int, draw: Drawing, latency: float | None = None) -> bool:
         """Show a frame; returns after the pause, if the user makes one.
@@ -121,17 +129,11 @@ class Preview:
             if not paused:
                 return True
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self, early: bool = False) -> None:
+        """Close the window. A second call does nothing."""
         if self._open:
             cv2.destroyAllWindows()
+            self._open = False
 
     def _paint(self, draw: Drawing) -> NDArray[np.uint8]:
         image = draw(self.layers)
@@ -168,9 +170,9 @@ class Preview:
             path.write_bytes(encode_picture(image, ".png"))
         except OSError as error:
             # No reason to lose the recording.
-            self.notes.append(f"{path} could not be saved: {error.strerror}")
+            self._note(f"{path} could not be saved: {error.strerror}")
         else:
-            self.notes.append(f"saved {path}")
+            self._note(f"saved {path}")
 
 
 def _gui() -> str:

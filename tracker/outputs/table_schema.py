@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.measures.measured_frame import MeasuredFrame, Measures
+from tracker.measures.face_measures import Measures
 from tracker.measures.rotation import euler_angles
+from tracker.outputs.output import OutputFrame
 from tracker.tracking.results import Face
 
 
@@ -59,7 +60,7 @@ def columns(points: int, scores: bool = False) -> tuple[Column, ...]:
     )
 
 
-def rows(frame: MeasuredFrame, points: int, scores: bool = False) -> list[list[float]]:
+def rows(frame: OutputFrame, points: int, scores: bool = False) -> list[list[float]]:
     """The rows of a frame: one per face, or a single one without success if there is none.
 
     Returns:
@@ -91,7 +92,7 @@ def measure_values(measures: Measures) -> list[float]:
     return [*placed, *measures.eyes, measures.mouth, measures.blinks, measures.interocular]
 
 
-def frame_object(frame: MeasuredFrame, scores: bool = False) -> dict[str, object]:
+def frame_object(frame: OutputFrame, scores: bool = False) -> dict[str, object]:
     """A frame as JSON has it: the table's names, landmarks as pairs, null where there is no pose.
 
     Numbers have as many decimals as in the text table.

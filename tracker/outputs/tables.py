@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from model.errors import InputError
-from tracker.measures.measured_frame import MeasuredFrame
+from tracker.outputs.output import OutputFrame
 from tracker.outputs.table_schema import columns, frame_object, rows
 from tracker.system.output_file import OutputFile
 
@@ -42,7 +42,7 @@ class Table(ABC):
         self._scores = scores
         self._finished = False
 
-    def write(self, frame: MeasuredFrame) -> None:
+    def write(self, frame: OutputFrame) -> None:
         """Add a frame.
 
         Raises:
@@ -53,7 +53,7 @@ class Table(ABC):
         except OSError as error:
             raise write_failure(self._file.path, error) from error
 
-    def close(self) -> None:
+    def close(self, early: bool = False) -> None:
         """Complete the file and give it its name. A second call does nothing.
 
         Raises:
@@ -83,7 +83,7 @@ class Table(ABC):
             self._file.discard()
 
     @abstractmethod
-    def _write(self, frame: MeasuredFrame) -> None: ...
+    def _write(self, frame: OutputFrame) -> None: ...
 
     @abstractmethod
     def _finish(self) -> None:
@@ -119,7 +119,7 @@ class CsvTable(Table):
         self._line = ",".join(f"%.{column.decimals}f" for column in header) + "\n"
         self._stream.write(",".join(column.name for column in header) + "\n")
 
-    def _write(self, frame: MeasuredFrame) -> None:
+    def _write(self, frame: OutputFrame) -> None:
         for row in rows(frame, self._points, self._scores):
             self._stream.write(self._line % tuple(row))
 
@@ -136,7 +136,7 @@ class JsonLines(Table):
         super().__init__(file, points, scores)
         self._stream = file.partial.open("w", encoding="ascii", newline="\n")
 
-    def _write(self, frame: MeasuredFrame) -> None:
+    def _write(self, frame: OutputFrame) -> None:
         item = frame_object(frame, self._scores)
         self._stream.write(json.dumps(item, separators=(",", ":"), allow_nan=False) + "\n")
 
@@ -173,7 +173,7 @@ class ParquetTable(Table):
             str(file.partial), self._schema, compression="zstd"
         )
 
-    def _write(self, frame: MeasuredFrame) -> None:
+    def _write(self, frame: OutputFrame) -> None:
         self._pending += rows(frame, self._points, self._scores)
         if len(self._pending) >= _GROUP:
             self._flush()

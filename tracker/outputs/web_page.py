@@ -32,8 +32,9 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.assets import ASSETS
-from tracker.measures.measured_frame import MeasuredFrame
+from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.outputs.latest_frame import Slot
+from tracker.outputs.output import OutputFrame
 from tracker.outputs.table_schema import frame_object
 from tracker.system.closing import Closing
 from tracker.system.network_address import Address, is_loopback, resolve
@@ -57,13 +58,16 @@ class LivePage(Closing):
     Args:
         address: where to listen; port 0 takes a free one.
         title: shown on the page.
+        layers: what to draw.
 
     Raises:
         InputError: the port is taken or forbidden, or the host is not one of this machine's.
     """
 
-    def __init__(self, address: Address, title: str = "") -> None:
-        self._slot = Slot()
+    def __init__(
+        self, address: Address, title: str = "", layers: frozenset[str] = DEFAULT_LAYERS
+    ) -> None:
+        self._slot, self._layers = Slot(), layers
         self._times: deque[float] = deque(maxlen=_SPEED_FRAMES + 1)
         local = is_loopback(address.host)
         self._server = _listen(address, self._slot, _page(title), local)
@@ -86,8 +90,13 @@ class LivePage(Closing):
         """Whether anybody looks at the picture: nobody needs one drawn otherwise."""
         return self._server.streams > 0
 
-    def write(self, frame: MeasuredFrame, picture: NDArray[np.uint8] | None) -> None:
-        """Show a frame.
+    def write(self, frame: OutputFrame) -> None:
+        """Show a frame; it is drawn if somebody looks."""
+        # The page's points are those of the picture alone, so there is no comparison here.
+        self.show(frame, frame.annotated(self._layers) if self.watched else None)
+
+    def show(self, frame: OutputFrame, picture: NDArray[np.uint8] | None) -> None:
+        """Show a frame with a picture that is there already.
 
         Args:
             frame: what was tracked.
@@ -100,7 +109,7 @@ class LivePage(Closing):
         event = json.dumps(about | frame_object(frame, scores=True), separators=(",", ":"))
         self._slot.put(picture, event.encode("ascii"))
 
-    def close(self) -> None:
+    def close(self, early: bool = False) -> None:
         """End all streams and stop listening. A second call does nothing."""
         self._slot.close()
         self._server.shutdown()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from model.errors import InputError
 from tracker.runs.file_series import Result
 from tracker.runs.job import Job
+from tracker.system.settings_digest import settings_digest
 
 NAME = "manifest.jsonl"
 
@@ -41,18 +41,9 @@ def identify(job: Job) -> Identity:
         size, modified = stat.st_size, stat.st_mtime_ns
     except OSError:  # whoever opens it says why
         size = modified = -1
-    options = job.options
-    # Not what decides only the speed (threads, engine).
-    settings = [
-        job.weights, options.max_faces, options.detector, options.smoothing, options.decoder,
-        sorted(job.layers), job.crf, job.max_frames, job.extras.scores, str(job.extras.camera),
-        job.extras.fov, str(job.out), str(job.save), str(job.style), job.compare, job.codec,
-    ]  # fmt: skip
     weights = Path(job.weights)
-    if weights.is_file():
-        settings.append(weights.stat().st_mtime_ns)
-    digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
-    return Identity(str(path), size, modified, digest)
+    trained = weights.stat().st_mtime_ns if weights.is_file() else None
+    return Identity(str(path), size, modified, settings_digest(job, trained))
 
 
 class Manifest:

@@ -54,7 +54,7 @@ def plan_jobs(
         InputError: a folder holds inputs or cannot be made, outputs of its own for a file, or two
             inputs are the same file.
     """
-    if template.extras.any_output:
+    if template.side.any:
         raise InputError(
             "crops, web page and messages are for one source at a time: run the command for each."
         )

@@ -9,8 +9,10 @@ from model.errors import InputError
 from tracker.drawing.annotated_picture import Comparison
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.drawing.style import DrawStyle
-from tracker.outputs.side_outputs import Extras
+from tracker.measures.intrinsics import Intrinsics
+from tracker.outputs.side_outputs import SideOutputs
 from tracker.sources.source_options import SourceOptions
+from tracker.system.settings_digest import NOT_IN_RESULTS
 from tracker.system.stop_signals import StopFlag
 from tracker.tracking.options import TrackerOptions
 from tracker.video.codec import check_codec
@@ -18,7 +20,7 @@ from tracker.video.codec import check_codec
 
 @dataclass(frozen=True)
 class Job:
-    """What to do with one source.
+    """What to do with one source. What decides the results goes into a batch's manifest by itself.
 
     Attributes:
         source: what to read, see `tracker.sources.open_source.open_source`.
@@ -42,28 +44,36 @@ class Job:
         whole: whether outputs that end early are of no use, as in a batch that will make them
             again: Ctrl-C then removes what was begun.
         faceless: whether a file without any face is a result, and not a mistake.
-        extras: crops, senders, web page and the options of what is derived.
+        side: crops, senders, web page.
+        scores: whether tables have the score of every landmark.
+        camera: intrinsics for the head pose, or None.
+        fov: field of view to assume without them, degrees; None for the default.
     """
 
-    source: str | Path | int
+    # What it is read from has a place of its own in the manifest.
+    source: str | Path | int = field(metadata=NOT_IN_RESULTS)
     out: Path | None = None
     save: Path | None = None
-    show: bool = False
+    show: bool = field(default=False, metadata=NOT_IN_RESULTS)
     weights: str = "propnet-s"
-    engine: str = "auto"
+    # Engines agree to a hundredth of a pixel (docs/results.md): files done by one are done.
+    engine: str = field(default="auto", metadata=NOT_IN_RESULTS)
     options: TrackerOptions = field(default_factory=TrackerOptions)
     layers: frozenset[str] = DEFAULT_LAYERS
     style: DrawStyle = DrawStyle()  # noqa: RUF009 (frozen)
     compare: Comparison | None = None
     codec: str = "auto"
     crf: int | None = None
-    overwrite: bool = False
+    overwrite: bool = field(default=False, metadata=NOT_IN_RESULTS)
     max_frames: int | None = None
-    extras: Extras = field(default_factory=Extras)
+    side: SideOutputs = field(default_factory=SideOutputs)
+    scores: bool = False
+    camera: Intrinsics | None = None
+    fov: float | None = None
     source_options: SourceOptions = field(default_factory=SourceOptions)
-    faceless: bool = False
+    faceless: bool = field(default=False, metadata=NOT_IN_RESULTS)
     offline_smooth: bool = False
-    whole: bool = False
+    whole: bool = field(default=False, metadata=NOT_IN_RESULTS)
 
     def __post_init__(self) -> None:
         if self.offline_smooth and self.options.smoothing == "off":
@@ -72,6 +82,10 @@ class Job:
             raise InputError(
                 "--compare raw and --smooth off show the same points twice: drop one of them."
             )
+        if self.camera is not None and self.fov is not None:
+            raise InputError("--intrinsics and --fov say the same thing: give one of them.")
+        if self.fov is not None:
+            Intrinsics.from_fov(2, 2, self.fov)  # says what is wrong with it
         check_codec(self.codec, self.crf)
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
+from threading import Event
 
 from model.errors import InputError
 from tracker.drawing.annotated_picture import Painter
-from tracker.outputs.preview_window import Preview, check_display
-from tracker.outputs.side_outputs import open_extras
-from tracker.outputs.sinks import Sinks
-from tracker.outputs.tables import Table, open_table
+from tracker.measures.face_measures import FaceMeasurer
+from tracker.outputs.output import Outputs
+from tracker.outputs.preview_window import check_display
 from tracker.runs.job import Job, Stopped, Summary
+from tracker.runs.job_outputs import User, open_others, open_video
 from tracker.sources.live_reader import LiveReader, SourceLostError
 from tracker.sources.open_source import open_source
 from tracker.sources.raw_frames import RawReader
@@ -24,9 +23,7 @@ from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.offline_smoothing import follow_twice
 from tracker.tracking.results import Face
 from tracker.video.frame_source import SourceFrame, VideoInfo
-from tracker.video.picture_file import PictureWriter
 from tracker.video.video_reader import VideoReader
-from tracker.video.video_writer import VideoWriter
 
 # Called with the source's description before the first frame; with the frames done after each, and
 # for live sources the seconds since the last one had arrived.
@@ -88,9 +85,7 @@ def _run(
             raise InputError(
                 f"{source.info.name} can be read only once: --offline-smooth needs a file."
             )
-        writer = _open_writer(job, source.info) if job.out else None
-        if writer is not None:
-            stack.enter_context(writer)
+        outputs = open_video(job, source.info, stack)
         if tracker is None:
             tracker = stack.enter_context(Tracker(job.weights, job.engine, job.options))
         tracker.reset()
@@ -98,29 +93,15 @@ def _run(
         live = source if isinstance(source, LiveReader) else None
         wake = source.stop if isinstance(source, LiveReader | RawReader) else _nothing
         stop = stack.enter_context(interrupt_flag(not job.whole, wake))
-        points = tracker.markup.points
-        table = stack.enter_context(_open_table(job, source.info, points)) if job.save else None
-        preview = stack.enter_context(_open_preview(job, source.info, stop)) if job.show else None
-        extras = open_extras(
-            job.extras,
-            stack,
-            tracker.markup,
-            title=str(job.source),
-            say=say,
-            overwrite=job.overwrite,
+        measurer = FaceMeasurer(tracker.markup.name, job.camera, job.fov)
+        ended = Event()
+        notes: list[str] = []
+        user = User(say, notes.append, ended.set, stop.is_set)
+        outputs += open_others(
+            job, source.info, stack, tracker.markup, camera=measurer.camera, user=user
         )
-        sinks = stack.enter_context(
-            Sinks(
-                Painter(tracker.markup, job.style, job.compare, extras.derive.camera),
-                job.layers,
-                writer=writer,
-                table=table,
-                preview=preview,
-                page=extras.page,
-                others=extras.sinks,
-                derive=extras.derive,
-            )
-        )
+        paint = Painter(tracker.markup, job.style, job.compare, measurer.camera)
+        everything = Outputs(outputs, measurer, paint)
         # A live source has a thread of its own, which must not run ahead.
         frames = source if source.info.live else stack.enter_context(ReadAhead(source))
         # Run before the line above is undone: its thread may be waiting for a pipe.
@@ -129,18 +110,18 @@ def _run(
             on_start(source.info)
         begin = time.perf_counter()
         count, hits, ids = 0, 0, set[int]()
-        lost, wanted = None, True
+        lost, early = None, False
         try:
             followed = _follow(job, frames, tracker, stack, on_frame, stop)
             for (number, timestamp, image), faces in followed:
                 count, hits = number + 1, hits + bool(faces)
                 ids.update(face.id for face in faces)
                 latency = live.latency if live else None
-                wanted = sinks.write(number, timestamp, image, faces, latency)
+                everything.write(number, timestamp, image, faces, latency)
                 if on_frame is not None:
                     on_frame(count, live.latency if live else None)
-                if not wanted or stop.is_set() or count == job.max_frames:
-                    sinks.cut_audio()
+                early = ended.is_set() or stop.is_set() or count == job.max_frames
+                if early:
                     break
         except SourceLostError as error:
             if not count:
@@ -152,7 +133,7 @@ def _run(
                 "check that faces are at least 40 pixels high and not upside down."
             )
         # Completing the files is part of the work: x264 holds back dozens of frames until then.
-        sinks.close()
+        everything.close(early)
         seconds = time.perf_counter() - begin
         summary = Summary(
             count,
@@ -163,8 +144,8 @@ def _run(
             damaged=source.damaged if isinstance(source, VideoReader) else 0,
             dropped=live.dropped if live else 0,
             lost=lost,
-            ended=not wanted,
-            notes=(*_notes(tracker), *(preview.notes if preview else ())),
+            ended=ended.is_set(),
+            notes=(*_notes(tracker), *notes),
         )
         return summary, stop if stop.is_set() and not once else None
 
@@ -202,42 +183,3 @@ def _notes(tracker: Tracker) -> tuple[str, ...]:
 
 def _nothing() -> None:
     pass
-
-
-def _open_preview(job: Job, info: VideoInfo, stop: StopFlag) -> Preview:
-    name = info.path.stem if info.path else "propnet"
-    return Preview(
-        f"propnet-track: {info.name}",
-        job.layers,
-        Path.cwd() / name,
-        hold=info.still,
-        stopped=stop.is_set,
-    )
-
-
-def _open_writer(job: Job, info: VideoInfo) -> VideoWriter | PictureWriter:
-    assert job.out is not None
-    if job.compare is not None:
-        info = replace(info, width=2 * info.width)
-    if info.still:
-        return PictureWriter(job.out, info, overwrite=job.overwrite)
-    sound = info.path if info.has_audio else None
-    return VideoWriter(
-        job.out,
-        info,
-        audio_from=sound,
-        crf=job.crf,
-        codec=job.codec,
-        overwrite=job.overwrite,
-    )
-
-
-def _open_table(job: Job, info: VideoInfo, points: int) -> Table:
-    assert job.save is not None
-    return open_table(
-        job.save,
-        points,
-        scores=job.extras.scores,
-        overwrite=job.overwrite,
-        source=info.path,
-    )

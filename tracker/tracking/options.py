@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import get_args
 
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
 from model.errors import InputError
 from tracker.detection.face_detector import DETECTORS, DetectorChoice
 from tracker.engines.base import Precision
+from tracker.system.settings_digest import NOT_IN_RESULTS
 from tracker.tracking.smoothing import smoothing
 
 
@@ -62,7 +63,7 @@ class TrackerOptions:
     smoothing: str = "balanced"
     decoder: Decoder = DEFAULT_DECODER
     precision: Precision = "auto"
-    threads: int | None = None
+    threads: int | None = field(default=None, metadata=NOT_IN_RESULTS)
     maps: bool = False
 
     def __post_init__(self) -> None:

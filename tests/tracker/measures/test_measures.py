@@ -8,8 +8,8 @@ from model.errors import InputError
 from model.markup import MARKUPS
 from tests.support.measured_faces import rotation
 from tracker.measures.blinks import Blink, BlinkDetector, BlinkOptions
+from tracker.measures.face_measures import FaceMeasurer
 from tracker.measures.generic_face import face_model, ibug_from_wflw
-from tracker.measures.measured_frame import Deriver
 from tracker.measures.openings import (
     EYES,
     eye_openings,
@@ -17,7 +17,7 @@ from tracker.measures.openings import (
     mouth_opening,
     straight_opening,
 )
-from tracker.tracking.results import Face
+from tracker.tracking.results import Face, TrackedFrame
 
 FRONT = face_model("wflw98").points[:, :2]
 
@@ -92,7 +92,7 @@ def glances(blink: bool) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("blink", [False, True])
 def test_looking_ahead_again_is_no_blink(blink: bool) -> None:
-    derive = Deriver("wflw98")
+    measure = FaceMeasurer("wflw98")
     image = np.zeros((480, 640, 3), dtype=np.uint8)
     plain = BlinkDetector()
     faces = glances(blink)
@@ -101,9 +101,9 @@ def test_looking_ahead_again_is_no_blink(blink: bool) -> None:
             id=0, landmarks=points.astype(np.float32), raw=points.astype(np.float32),
             scores=np.ones(98, np.float32), confidence=1.0, region=region_from_landmarks(points),
         )  # fmt: skip
-        measured = derive(frame, frame / 30, image, [face])
+        (measures,) = measure(TrackedFrame(frame, frame / 30, image, (face,)))
         plain(frame / 30, float(np.mean(eye_openings(points, "wflw98"))))
-    assert measured.measures[0].blinks == int(blink)
+    assert measures.blinks == int(blink)
     # The plain ratio falls by half whenever the head turns back.
     assert plain.count > int(blink)
 

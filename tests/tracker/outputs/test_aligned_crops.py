@@ -7,9 +7,9 @@ import pytest
 
 from model.errors import InputError
 from model.markup import WFLW
-from tests.support.measured_faces import measured
+from tests.support.measured_faces import measured, output_frame
 from tests.support.tracked_scene import landmarks, paint, pose
-from tracker.measures.measured_frame import Deriver
+from tracker.measures.face_measures import FaceMeasurer
 from tracker.outputs.aligned_crops import CropWriter, aligned_crop
 
 
@@ -24,7 +24,7 @@ def scene(*poses: np.ndarray, index: int = 0):
         )
         for number, matrix in enumerate(poses)
     ]
-    return Deriver("wflw98")(index, index / 30, paint(poses), faces)
+    return output_frame(FaceMeasurer("wflw98"), index, index / 30, paint(poses), faces)
 
 
 def load(path: Path) -> np.ndarray:

@@ -9,9 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from model.errors import InputError
 from model.markup import WFLW_TO_IBUG
-from tests.support.measured_faces import HEIGHT, WIDTH, face, measured
+from tests.support.measured_faces import HEIGHT, WIDTH, face, measured, output_frame
+from tracker.measures.face_measures import FaceMeasurer
 from tracker.measures.intrinsics import Intrinsics
-from tracker.measures.measured_frame import Deriver
 from tracker.measures.rotation import rotation_matrix
 from tracker.outputs.openseeface import (
     FEATURES,
@@ -209,7 +209,7 @@ def test_points_in_space_are_the_generic_face(receiver: socket.socket) -> None:
 
 def test_eyes_and_mouth_against_the_usual(receiver: socket.socket) -> None:
     now = [0.0]
-    derive = Deriver("wflw98")
+    measure = FaceMeasurer("wflw98")
     usual, changed = face(), face()
     for upper, lower in ((69, 75), (70, 74), (71, 73)):  # the picture's right eye: the left one
         changed.landmarks[upper] = changed.landmarks[lower]
@@ -217,7 +217,9 @@ def test_eyes_and_mouth_against_the_usual(receiver: socket.socket) -> None:
     changed.landmarks[83:88, 1] += 30
     changed.landmarks[42:51, 1] -= 8  # the picture's right brow
     blank = np.zeros((480, 640, 3), np.uint8)
-    frames = [derive(i, i / 30, blank, [changed if i == 60 else usual]) for i in range(61)]
+    frames = [
+        output_frame(measure, i, i / 30, blank, [changed if i == 60 else usual]) for i in range(61)
+    ]
 
     def clock() -> float:
         now[0] += 1 / 30

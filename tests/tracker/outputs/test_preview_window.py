@@ -112,7 +112,8 @@ def test_d_changes_what_is_drawn_and_comes_round(window: Window) -> None:
 
 
 def test_s_saves_what_is_shown_and_never_overwrites(window: Window, tmp_path: Path) -> None:
-    with Preview("test", pictures=tmp_path / "clip") as shown:
+    notes: list[str] = []
+    with Preview("test", pictures=tmp_path / "clip", note=notes.append) as shown:
         window.keys = list(" sds ")
         assert shown.show(4, draw)
     names = ["clip-000005-2.png", "clip-000005.png"]
@@ -120,14 +121,15 @@ def test_s_saves_what_is_shown_and_never_overwrites(window: Window, tmp_path: Pa
     saved = [cv2.imread(str(tmp_path / name)) for name in names]
     assert tuple(saved[1][0, 0]) == (50, 2, 200)
     assert tuple(saved[0][0, 0]) == (50, 1, 200)
-    assert [note.split()[0] for note in shown.notes] == ["saved", "saved"]
+    assert [note.split()[0] for note in notes] == ["saved", "saved"]
 
 
 def test_a_picture_that_cannot_be_saved_ends_nothing(window: Window, tmp_path: Path) -> None:
-    with Preview("test", pictures=tmp_path / "none" / "clip") as shown:
+    notes: list[str] = []
+    with Preview("test", pictures=tmp_path / "none" / "clip", note=notes.append) as shown:
         window.keys = ["s"]
         assert shown.show(0, draw)
-    assert "could not be saved: No such file" in shown.notes[0]
+    assert "could not be saved: No such file" in notes[0]
 
 
 @pytest.mark.parametrize(

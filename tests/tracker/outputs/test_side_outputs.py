@@ -16,11 +16,13 @@ import pytest
 from model.errors import InputError
 from tests.support.paths import PORTRAIT_CLIP
 from tests.support.template_onnx import template_onnx
+from tracker.commands.run_options import RunOptions
+from tracker.measures.face_measures import FaceMeasurer
 from tracker.measures.intrinsics import Intrinsics
-from tracker.measures.measured_frame import Deriver
 from tracker.outputs.openseeface import PACKET_SIZE
-from tracker.outputs.side_outputs import Extras, parse_extras
+from tracker.outputs.side_outputs import SideOutputs, parse_side_outputs
 from tracker.outputs.web_page import LivePage
+from tracker.runs.job import Job
 from tracker.system.network_address import Address
 
 Run = Callable[..., SimpleNamespace]
@@ -92,8 +94,8 @@ def test_the_page_of_a_run(
             seen.append(stream.read(20_000))
 
     class Watched(LivePage):
-        def __init__(self, address: Address, title: str = "") -> None:
-            super().__init__(address, title)
+        def __init__(self, address: Address, title: str, layers: frozenset[str]) -> None:
+            super().__init__(address, title, layers)
             browsers.append(threading.Thread(target=browse, args=(self.url,)))
             browsers[0].start()
             while not self.watched:
@@ -150,17 +152,16 @@ def test_help_names_every_option(run: Run) -> None:
 
 
 def test_options_reach_what_they_are_for() -> None:
-    extras = parse_extras(
-        opensee="10.0.0.7", osc_target=":9001", serve="8000", intrinsics="9,8,7,6"
-    )
-    assert extras.opensee == Address("10.0.0.7", 11573)
-    assert extras.osc == Address("127.0.0.1", 9001)
-    assert extras.serve == Address("127.0.0.1", 8000)
-    assert extras.camera == Intrinsics(9, 8, 7, 6)
-    assert extras.any_output
-    assert not Extras(scores=True).any_output
-    assert Deriver("wflw98", extras.camera).camera(640, 480) == extras.camera
-    assert Deriver("wflw98", fov=90).camera(640, 480).fx == pytest.approx(320)
-    assert Deriver("wflw98").camera(640, 480).fx == pytest.approx(554, abs=1)
+    side = parse_side_outputs(opensee="10.0.0.7", osc_target=":9001", serve="8000")
+    assert side.opensee == Address("10.0.0.7", 11573)
+    assert side.osc == Address("127.0.0.1", 9001)
+    assert side.serve == Address("127.0.0.1", 8000)
+    assert side.any
+    assert not SideOutputs().any
+    job = RunOptions(intrinsics="9,8,7,6").job("a.mp4", pictures=False)
+    assert job.camera == Intrinsics(9, 8, 7, 6)
+    assert FaceMeasurer("wflw98", job.camera).camera(640, 480) == job.camera
+    assert FaceMeasurer("wflw98", fov=90).camera(640, 480).fx == pytest.approx(320)
+    assert FaceMeasurer("wflw98").camera(640, 480).fx == pytest.approx(554, abs=1)
     with pytest.raises(InputError, match="between 1 and 170"):
-        Extras(fov=200)
+        Job("a.mp4", fov=200)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from tests.support.measured_faces import face, measured
+from tests.support.measured_faces import face, measured, output_frame
 from tests.support.paths import DOCS
-from tracker.measures.measured_frame import Deriver
+from tracker.measures.face_measures import FaceMeasurer
 from tracker.outputs.table_schema import columns, rows
 from tracker.outputs.tables import TABLE_SUFFIXES, open_table
 
@@ -99,7 +99,7 @@ def test_smoothing_does_not_hide_blinks() -> None:
 
 
 def test_blinks_are_counted_per_face() -> None:
-    derive = Deriver("wflw98")
+    measure = FaceMeasurer("wflw98")
     winker, starer = face(3), face(8)
     shut = face(3)
     for upper, lower in ((61, 67), (62, 66), (63, 65), (69, 75), (70, 74), (71, 73)):
@@ -107,7 +107,7 @@ def test_blinks_are_counted_per_face() -> None:
     counts = []
     for index in range(90):
         blinking = index in (30, 31, 32, 60, 61, 62, 63)
-        frame = derive(index, index / 30, np.zeros((480, 640, 3), np.uint8),
+        frame = output_frame(measure, index, index / 30, np.zeros((480, 640, 3), np.uint8),
                        [shut if blinking else winker, starer])  # fmt: skip
         counts.append([m.blinks for m in frame.measures])
         assert (frame.measures[0].blink is not None) == (index in (33, 64))

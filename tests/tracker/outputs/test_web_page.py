@@ -49,7 +49,7 @@ class Feeder:
         while not self._stop.is_set():
             begin = time.perf_counter()
             level = 40 + self.count % 100
-            self.page.write(frame, picture(level) if self.page.watched else None)
+            self.page.show(frame, picture(level) if self.page.watched else None)
             self.slowest = max(self.slowest, time.perf_counter() - begin)
             self.count += 1
             time.sleep(0.005)
@@ -132,7 +132,7 @@ def test_latest(page: LivePage) -> None:
     with pytest.raises(urllib.error.HTTPError, match="503") as caught:
         urllib.request.urlopen(page.url + "latest.json", timeout=5)
     caught.value.close()
-    page.write(measured(index=4), None)
+    page.show(measured(index=4), None)
     with urllib.request.urlopen(page.url + "latest.json", timeout=5) as answer:
         assert json.load(answer)["frame"] == 5
     with pytest.raises(urllib.error.HTTPError, match="404") as caught:
@@ -153,7 +153,7 @@ def test_a_slow_browser_slows_nobody(page: LivePage) -> None:
             pictures = parts(answer)
             for _ in range(20):  # far more than socket buffers hold
                 begin = time.perf_counter()
-                page.write(frame, noise)
+                page.show(frame, noise)
                 slowest = max(slowest, time.perf_counter() - begin)
                 next(pictures)  # the other browser gets every one
     assert slowest < 1  # on a loaded machine; a write that waited would take 20 s
@@ -162,14 +162,14 @@ def test_a_slow_browser_slows_nobody(page: LivePage) -> None:
 def test_wide_pictures_are_shrunk(page: LivePage) -> None:
     with urllib.request.urlopen(page.url + "stream", timeout=5) as answer:
         wait_for(lambda: page.watched)
-        page.write(measured(), np.zeros((2160, 3840, 3), np.uint8))
+        page.show(measured(), np.zeros((2160, 3840, 3), np.uint8))
         first = next(parts(answer))
     assert cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_COLOR).shape == (720, 1280, 3)
 
 
 def test_closing_ends_the_streams() -> None:
     page = LivePage(HERE)
-    page.write(measured(), None)
+    page.show(measured(), None)
     with (
         urllib.request.urlopen(page.url + "stream", timeout=5) as pictures,
         urllib.request.urlopen(page.url + "events", timeout=5) as events,

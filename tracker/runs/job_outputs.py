@@ -1,0 +1,128 @@
+"""The outputs that a job asks for, opened one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from model.markup import Markup
+from tracker.measures.intrinsics import Intrinsics
+from tracker.outputs.annotated_video import AnnotatedVideo
+from tracker.outputs.output import Output
+from tracker.outputs.preview_window import Preview
+from tracker.outputs.side_outputs import open_side_outputs
+from tracker.outputs.tables import Table, open_table
+from tracker.runs.job import Job
+from tracker.video.frame_source import VideoInfo
+from tracker.video.picture_file import PictureWriter
+from tracker.video.video_writer import VideoWriter
+
+
+@dataclass(frozen=True)
+class User:
+    """Whoever sits before a run.
+
+    Attributes:
+        say: told a sentence now.
+        note: told a sentence that is for the end of the run.
+        end: called when the user wants no more frames.
+        stopped: asked while the user makes a pause; True where a signal has ended the run.
+    """
+
+    say: Callable[[str], object]
+    note: Callable[[str], object]
+    end: Callable[[], object]
+    stopped: Callable[[], bool]
+
+
+def open_video(job: Job, info: VideoInfo, stack: ExitStack) -> list[Output]:
+    """The annotated video or picture, if one is wanted; it needs no network to be opened.
+
+    Args:
+        job: what is wanted.
+        info: the source.
+        stack: closes it.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    if job.out is None:
+        return []
+    return [stack.enter_context(AnnotatedVideo(_writer(job, job.out, info), job.layers))]
+
+
+def open_others(
+    job: Job,
+    info: VideoInfo,
+    stack: ExitStack,
+    markup: Markup,
+    *,
+    camera: Callable[[int, int], Intrinsics],
+    user: User,
+) -> list[Output]:
+    """Everything else that is wanted, in the order in which it gets frames.
+
+    Args:
+        job: what is wanted.
+        info: the source.
+        stack: closes it all.
+        markup: of the landmarks.
+        camera: gives the camera for a width and a height in pixels.
+        user: whoever looks.
+
+    Raises:
+        InputError: something cannot be opened.
+    """
+    outputs: list[Output] = []
+    if job.save is not None:
+        outputs.append(stack.enter_context(_table(job, job.save, info, markup)))
+    outputs += open_side_outputs(
+        job.side,
+        stack,
+        markup,
+        camera=camera,
+        layers=job.layers,
+        title=str(job.source),
+        say=user.say,
+        overwrite=job.overwrite,
+    )
+    if job.show:
+        # Last: while the user makes a pause, all others have the frame.
+        outputs.append(stack.enter_context(_preview(job, info, user)))
+    return outputs
+
+
+def _writer(job: Job, out: Path, info: VideoInfo) -> VideoWriter | PictureWriter:
+    if job.compare is not None:
+        info = replace(info, width=2 * info.width)
+    if info.still:
+        return PictureWriter(out, info, overwrite=job.overwrite)
+    return VideoWriter(
+        out,
+        info,
+        audio_from=info.path if info.has_audio else None,
+        crf=job.crf,
+        codec=job.codec,
+        overwrite=job.overwrite,
+    )
+
+
+def _table(job: Job, save: Path, info: VideoInfo, markup: Markup) -> Table:
+    return open_table(
+        save, markup.points, scores=job.scores, overwrite=job.overwrite, source=info.path
+    )
+
+
+def _preview(job: Job, info: VideoInfo, user: User) -> Preview:
+    name = info.path.stem if info.path else "propnet"
+    return Preview(
+        f"propnet-track: {info.name}",
+        job.layers,
+        Path.cwd() / name,
+        hold=info.still,
+        stopped=user.stopped,
+        on_end=user.end,
+        note=user.note,
+    )
