@@ -24,7 +24,7 @@ from model.errors import InputError, run_command
 from model.files import replacing
 from model.weights import load_network
 from model.zoo import find_weights
-from tracker.detection.portrait import portrait_crops
+from tracker.assets.portrait import portrait_crops
 from tracker.engines.base import PointEngine
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.torch import open_torch_engine
@@ -34,7 +34,7 @@ EXACT_TOLERANCE = 0.1
 # Mean over all landmarks, for engines that round to 16 bits.
 MEAN_TOLERANCE = 0.05
 # Mean between an engine's own decoder and numpy's on its heatmaps: the same to 32 bits, but for
-# landmarks whose heatmap two runs of an fp16 network round to another of two equal peaks.
+# landmarks whose heatmap two runs of an f16 network round to another of two equal peaks.
 DECODER_TOLERANCE = 0.01
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

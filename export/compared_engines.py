@@ -38,7 +38,7 @@ class Network:
         weights: shipped name or .safetensors file, for torch.
         onnx: the exported network.
         engine: a TensorRT engine of it; None builds one.
-        crops: [N, S, S, 3], real faces: what an fp16 network's overflows are looked for on.
+        crops: [N, S, S, 3], real faces: what an f16 network's overflows are looked for on.
         threads: CPU threads, None for all cores.
         graphs: whether engines on a GPU may use CUDA graphs.
         int8: the network of export.quantize; None if there is none.
@@ -75,14 +75,14 @@ def _torch_half(network: Network) -> Engine:
 
 
 def _onnxruntime_half(network: Network) -> Engine:
-    """The graph that TensorRT gets, on a processor that rounds every layer's result to fp16."""
+    """The graph that TensorRT gets, on a processor that rounds every layer's result to f16."""
     model = onnx.load_model_from_string(read_onnx(str(network.onnx)).data)
     half = to_half(model, overflowing(model, measure_peaks(model, network.crops)))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "half.onnx"
         onnx.save_model(half, file)
         engine = create_engine("onnxruntime", str(file), network.threads)
-    engine.description = engine.description.replace("f32", "fp16 graph")
+    engine.description = engine.description.replace("f32", "f16 graph")
     return engine
 
 

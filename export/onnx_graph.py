@@ -103,9 +103,9 @@ def _drop_traces(model: onnx.ModelProto) -> None:
 
 
 def _store_half(model: onnx.ModelProto) -> None:
-    """Store as fp16 every weight that fp16 holds exactly, and cast it back in the graph.
+    """Store as f16 every weight that f16 holds exactly, and cast it back in the graph.
 
-    Shipped weights are fp16, so this halves the file and changes no result: engines fold the casts
+    Shipped weights are f16, so this halves the file and changes no result: engines fold the casts
     while loading.
     """
     casts = []

@@ -21,13 +21,13 @@ from model.errors import InputError, run_command
 from model.files import replacing
 from model.network.propnet import PropNet
 from model.weights import Metadata, load_network
-from tracker.detection.portrait import portrait_crops
+from tracker.assets.portrait import portrait_crops
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
 from tracker.engines.torch import TorchEngine, model_info
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-# Both compute in fp32, so what is left is the order of sums: measured 0.001 px on trained weights.
+# Both compute in f32, so what is left is the order of sums: measured 0.001 px on trained weights.
 # A landmark that moves by more than this means that the graph computes something else.
 TOLERANCE = 0.1
 
@@ -38,7 +38,7 @@ def export(
     weights: Annotated[str, typer.Option(help="Shipped name, or a .safetensors file.")],
     out: Annotated[Path | None, typer.Option(help="The .onnx file to write.")] = None,
     tensorrt: Annotated[Path | None, typer.Option(help="The .engine file to write.")] = None,
-    precision: Annotated[str, typer.Option(help="Of the engine: fp16 or fp32.")] = "fp16",
+    precision: Annotated[str, typer.Option(help="Of the engine: f16 or f32.")] = "f16",
     batch: Annotated[
         str, typer.Option(metavar="MIN,OPT,MAX", help="Faces the engine takes at once.")
     ] = "1,1,8",
@@ -57,7 +57,7 @@ def export(
     """Export weights to ONNX, or build a TensorRT engine, or both, and compare with torch.
 
     The comparison is of decoded landmarks on real crops. A file whose landmarks differ by more than
-    0.1 pixel of the crop from torch's, or an fp16 network whose landmarks move by more than 0.05
+    0.1 pixel of the crop from torch's, or an f16 network whose landmarks move by more than 0.05
     pixel on average, is not written.
     """
     if out is None and tensorrt is None:

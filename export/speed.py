@@ -38,7 +38,7 @@ from tracker.engines.onnx_file import read_onnx
 _SECONDS = 2.0
 _RUNS = 10
 _WARM_UP = 3
-# A processor computes fp16 graphs by converting to fp32 and back: a check, not a way to run.
+# A processor computes f16 graphs by converting to f32 and back: a check, not a way to run.
 _NOT_MEASURED = {"onnxruntime-f16"}
 
 _CAPTION = (

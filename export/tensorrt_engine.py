@@ -1,4 +1,4 @@
-"""A TensorRT engine from an exported network, its fp16 arithmetic checked before it is built."""
+"""A TensorRT engine from an exported network, its f16 arithmetic checked before it is built."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from rich.console import Console
 
 from export.agreement import Agreement, compare, landmarks_of
 from model.errors import InputError
+from tracker.commands.build_bar import BuildBar
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
-from tracker.engines.tensorrt.build_progress import build_progress
 from tracker.engines.tensorrt.builder import Batch
 from tracker.engines.tensorrt.cuda import find_gpu
 from tracker.engines.tensorrt.edition import (
@@ -27,9 +27,9 @@ from tracker.engines.tensorrt.edition import (
 )
 from tracker.engines.tensorrt.engine_record import EngineRecord, read_engine, record_path
 from tracker.engines.tensorrt.engine_store import (
+    EnginePlan,
     EnginePrecision,
     Prepared,
-    Recipe,
     make_engine,
     prepare,
 )
@@ -45,7 +45,7 @@ class EngineRequest:
 
     Attributes:
         path: the .engine file to write.
-        precision: "fp16" or "fp32".
+        precision: "f16" or "f32".
         batch: crops at once.
         flavour: the TensorRT.
         overwrite: build it even if a fresh one is there, or a file that is not ours.
@@ -65,8 +65,10 @@ class EngineRequest:
             InputError: an impossible option, no TensorRT, no GPU where one is needed, or a file
                 at `path` that is not an engine of this project.
         """
-        if precision not in ("fp16", "fp32"):
-            raise InputError(f"no precision {precision!r}: use fp16 or fp32.")
+        # As earlier versions called them.
+        precision = {"fp16": "f16", "fp32": "f32"}.get(precision, precision)
+        if precision not in ("f16", "f32"):
+            raise InputError(f"no precision {precision!r}: use f16 or f32.")
         parsed = Batch.parse(batch)
         if path.exists() and not record_path(path).exists() and not overwrite:
             raise InputError(
@@ -85,40 +87,40 @@ def export_engine(
     Args:
         request: what is wanted.
         file: the exported ONNX network.
-        crops: [N, S, S, 3], real faces: overflows are looked for on them, and fp16 is compared with
-            fp32.
+        crops: [N, S, S, 3], real faces: overflows are looked for on them, and f16 is compared with
+            f32.
         console: told what happens.
 
     Returns:
         The engine's record.
 
     Raises:
-        InputError: fp16 moves the landmarks too far, the build fails, or the disk is full.
+        InputError: f16 moves the landmarks too far, the build fails, or the disk is full.
     """
     path = request.path
-    recipe = Recipe(read_onnx(str(file)), request.flavour, request.precision, request.batch)
-    reason = _stale(path, recipe)
+    plan = EnginePlan(read_onnx(str(file)), request.flavour, request.precision, request.batch)
+    reason = _stale(path, plan)
     if reason is None and not request.overwrite:
         console.print(f"{path} is up to date.", soft_wrap=True)
         return read_engine(path)[1]
     if reason:
         console.print(f"building {path} again: {reason}", soft_wrap=True)
     with console.status("measuring the network on the crops"):
-        prepared = prepare(recipe, lambda size: crops)
-        agreement = half_agreement(prepared, file, crops) if recipe.precision == "fp16" else None
+        prepared = prepare(plan, lambda size: crops)
+        agreement = half_agreement(prepared, file, crops) if plan.precision == "f16" else None
     if agreement is not None and not agreement.mean <= HALF_TOLERANCE:
         raise InputError(
-            f"{path} is not written: in fp16 the landmarks move too far ({agreement}); use "
-            "--precision fp32."
+            f"{path} is not written: in f16 the landmarks move too far ({agreement}); use "
+            "--precision f32."
         )
-    with build_progress(console) as report:
-        record = make_engine(path, recipe, prepared, report)
-    kept = f", {len(record.fp32_layers)} layers in fp32" if record.fp32_layers else ""
+    with BuildBar() as bar:
+        record = make_engine(path, plan, prepared, bar.report)
+    kept = f", {len(record.f32_layers)} layers in f32" if record.f32_layers else ""
     console.print(
         f"{path}: {path.stat().st_size / 1e6:.1f} MB, {record.info.name}, {record.precision}{kept},"
         f" batch {request.batch}, {request.flavour.title} for {record.gpu.name}, built in "
         f"{record.build_seconds:.1f} s"
-        + (f"; fp16 against fp32 in ONNX Runtime: {agreement}" if agreement else "")
+        + (f"; f16 against f32 in ONNX Runtime: {agreement}" if agreement else "")
         + "; compare it on the GPU with python -m export.check",
         soft_wrap=True,
     )
@@ -126,7 +128,7 @@ def export_engine(
 
 
 def half_agreement(prepared: Prepared, file: Path, crops: NDArray[np.uint8]) -> Agreement:
-    """fp16 against fp32 in ONNX Runtime, which rounds every layer's result as a GPU does."""
+    """f16 against f32 in ONNX Runtime, which rounds every layer's result as a GPU does."""
     with tempfile.TemporaryDirectory() as folder:
         half = Path(folder) / "half.onnx"
         onnx.save_model(prepared.model, half)
@@ -137,7 +139,7 @@ def half_agreement(prepared: Prepared, file: Path, crops: NDArray[np.uint8]) -> 
     return compare(reference, other)
 
 
-def _stale(path: Path, recipe: Recipe) -> str | None:
+def _stale(path: Path, plan: EnginePlan) -> str | None:
     """Why the engine at `path` does not do, as a sentence; empty if there is none, None if good."""
     if not path.exists():
         return ""
@@ -145,7 +147,7 @@ def _stale(path: Path, recipe: Recipe) -> str | None:
         _, record = read_engine(path)
     except InputError as error:
         return str(error)
-    if record.key == recipe.record().key:
+    if record.key == plan.record().key:
         return None
     return "it is of another network, TensorRT, GPU, precision or batch."
 

@@ -1,5 +1,6 @@
 """How every command of this project reports a mistake of its user."""
 
+import logging
 import sys
 from collections.abc import Callable
 
@@ -17,9 +18,15 @@ class InputError(Exception):
 def run_command(command: Callable[[], object]) -> None:
     """Run a command-line entry point, turning `InputError` into one line and exit code 2.
 
+    What the libraries log meanwhile for people ("propnet", INFO) is printed to stderr.
+
     Args:
         command: the typer application, called without arguments.
     """
+    logger, handler = logging.getLogger("propnet"), _ToStderr()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     try:
         command()
     except InputError as error:
@@ -30,6 +37,17 @@ def run_command(command: Callable[[], object]) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _ToStderr(logging.Handler):
+    """Prints to what is stderr at the time: it changes while native code is kept quiet."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message as it is."""
+        sys.stderr.write(f"{self.format(record)}\n")
 
 
 def _escape(text: str) -> str:

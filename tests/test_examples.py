@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from tests.support.paths import PORTRAIT_CLIP, ROOT
 from tracker import Tracker
+from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame
-from tracker.detection.portrait import portrait_image
 from tracker.video.frame_source import VideoInfo
 from tracker.video.video_reader import VideoReader
 from tracker.video.video_writer import VideoWriter

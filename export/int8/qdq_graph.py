@@ -22,7 +22,7 @@ _MODULE = "network."
 def to_floats(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy with weights as 32-bit initializers, and convolutions named after their layers.
 
-    Exported files store weights in fp16 behind Cast nodes, which a quantiser takes for activations.
+    Exported files store weights in f16 behind Cast nodes, which a quantiser takes for activations.
 
     Args:
         model: as `export.onnx_graph.build_graph` makes it.

@@ -14,7 +14,7 @@ from model.markup import WFLW
 from tests.support.shipped_weights import SHIPPED
 from tests.support.small_network import SIZE, exported_small, save_small
 from tests.support.tiny_onnx import METADATA, tiny_onnx
-from tracker.detection.portrait import portrait_crops
+from tracker.assets.portrait import portrait_crops
 from tracker.engines.base import ModelInfo
 from tracker.engines.torch import open_torch_engine
 
@@ -224,10 +224,10 @@ def test_an_engines_own_decoder_is_compared_too(
     assert engine["agreement"]["mean"] < 1e-3
 
 
-def test_the_fp16_graph_runs_and_says_so(small: dict[str, Any], crops: np.ndarray) -> None:
+def test_the_f16_graph_runs_and_says_so(small: dict[str, Any], crops: np.ndarray) -> None:
     network = Network(small["weights"], small["onnx_file"], None, crops, 1)
     with opened("onnxruntime-f16", network) as half, opened("onnxruntime-f32", network) as full:
-        assert half.description.endswith("CPU, fp16 graph")
+        assert half.description.endswith("CPU, f16 graph")
         exact = full(crops)
         error = np.abs(half(crops) - exact)
         # The mask of the coordinates may flip at a pixel near its threshold: not the maximum.

@@ -107,7 +107,7 @@ def test_dense_weights_are_stored_in_8_bits(int8: Path, floats: onnx.ModelProto)
             assert stored[weights.input[0]].data_type == onnx.TensorProto.INT8
         else:
             assert stored[node.input[1]].data_type == onnx.TensorProto.FLOAT
-    # No fp16 weights behind casts are left over.
+    # No f16 weights behind casts are left over.
     assert "Cast" not in [n.op_type for n in model.graph.node if n.input[0] in stored]
 
 

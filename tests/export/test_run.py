@@ -26,7 +26,7 @@ from model.weights import Metadata, load_network, save_network
 from model.zoo import find_weights
 from tests.support.paths import ROOT
 from tests.support.small_network import CONFIG, SIZE, exported_small
-from tracker.detection.portrait import portrait_crops
+from tracker.assets.portrait import portrait_crops
 from tracker.engines.create import create_engine
 from tracker.engines.tensorrt.engine_record import record_path
 
@@ -125,7 +125,7 @@ def test_unused_parts_are_left_out(graph: onnx.ModelProto) -> None:
     assert "stacks.1.propagation" not in names
 
 
-def test_storing_weights_in_fp16_loses_nothing(weights: Path, graph: onnx.ModelProto) -> None:
+def test_storing_weights_in_f16_loses_nothing(weights: Path, graph: onnx.ModelProto) -> None:
     network, _ = load_network(str(weights))
     state = {f"network.{k}": v.numpy() for k, v in network.state_dict().items()}
     stored = {t.name: numpy_helper.to_array(t) for t in graph.graph.initializer}
@@ -138,7 +138,7 @@ def test_storing_weights_in_fp16_loses_nothing(weights: Path, graph: onnx.ModelP
             np.testing.assert_array_equal(stored[name].astype(np.float32), state[key])
             compared += 1
     assert compared > 50
-    # Values that fp16 does not hold stay as they are, and so do small ones.
+    # Values that f16 does not hold stay as they are, and so do small ones.
     values = {
         "exact": np.arange(32, dtype=np.float32) / 8,
         "odd": np.full(32, 0.1, dtype=np.float32),
@@ -273,8 +273,8 @@ def test_an_engine_is_built_once_and_again_when_it_no_longer_fits(
         return capsys.readouterr().out
 
     text = run()
-    assert "fp16, batch 1,1,8, TensorRT for RTX 1." in text
-    assert "fp16 against fp32 in ONNX Runtime: mean 0.0" in text
+    assert "f16, batch 1,1,8, TensorRT for RTX 1." in text
+    assert "f16 against f32 in ONNX Runtime: mean 0.0" in text
     assert _files(tmp_path) == ["net.engine", "net.engine.json"]
     values = json.loads(record_path(path).read_text())
     assert values["engine_sha256"] == sha256(path)
@@ -297,14 +297,14 @@ def test_both_files_at_once(weights: Path, tmp_path: Path) -> None:
         weights=str(weights),
         out=tmp_path / "a.onnx",
         tensorrt=tmp_path / "a.engine",
-        precision="fp32",
+        precision="f32",
     )
     assert _files(tmp_path) == ["a.engine", "a.engine.json", "a.onnx"]
-    assert json.loads((tmp_path / "a.engine.json").read_text())["precision"] == "fp32"
+    assert json.loads((tmp_path / "a.engine.json").read_text())["precision"] == "f32"
 
 
 @pytest.mark.usefixtures("rtx", "ready")
-def test_fp16_that_moves_landmarks_is_not_built(
+def test_f16_that_moves_landmarks_is_not_built(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for mean in (0.051, float("nan"), float("inf")):
@@ -313,7 +313,7 @@ def test_fp16_that_moves_landmarks_is_not_built(
             "half_agreement",
             lambda *_: Agreement(mean, 1.0, 2.0, 3),  # noqa: B023
         )
-        with pytest.raises(InputError, match=r"net\.engine is not written: in fp16 .*--precision"):
+        with pytest.raises(InputError, match=r"net\.engine is not written: in f16 .*--precision"):
             export(weights=str(weights), tensorrt=tmp_path / "net.engine")
     assert _files(tmp_path) == []
 
@@ -324,7 +324,7 @@ def test_engine_requests_that_cannot_be_met(weights: Path, tmp_path: Path) -> No
         with pytest.raises(InputError, match=message):
             export(weights=str(weights), tensorrt=tmp_path / "net.engine", **options)
 
-    fails("no precision 'int8': use fp16 or fp32", precision="int8")
+    fails("no precision 'int8': use f16 or f32", precision="int8")
     fails("three numbers MIN,OPT,MAX", batch="8")
     (tmp_path / "net.engine").write_text("somebody's")
     fails(r"net\.engine exists and is not known to be an engine of this project")
@@ -364,7 +364,7 @@ def test_the_trained_network_exports(
     )
     export(weights="propnet-s", out=tmp_path / "net.onnx", **engine_file)
     if built:
-        assert "fp16 against fp32 in ONNX Runtime: mean 0.0" in capsys.readouterr().out
+        assert "f16 against f32 in ONNX Runtime: mean 0.0" in capsys.readouterr().out
         values = json.loads(record_path(tmp_path / "net.engine").read_text())
         assert values["info"]["name"] == "propnet-s"
         assert values["engine_sha256"] == sha256(tmp_path / "net.engine")

@@ -160,9 +160,9 @@ def test_an_engine_s_record_keeps_the_calibration(
         flavour="tensorrt_rtx",
         version="1.0",
         gpu=ANY_GPU,
-        precision="fp16",
+        precision="f16",
         batch=(1, 1, 8),
-        fp32_layers=(),
+        f32_layers=(),
         build_seconds=1.5,
         engine_sha256=hashlib.sha256(b"engine").hexdigest(),
     )

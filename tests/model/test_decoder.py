@@ -14,7 +14,7 @@ from model.errors import InputError
 from tests.support.heatmap_cases import CASES, POINTS, heatmaps
 from tests.support.small_network import exported_small
 from tests.support.tiny_onnx import reference, tiny_onnx
-from tracker.detection.portrait import portrait_crops
+from tracker.assets.portrait import portrait_crops
 from tracker.engines.base import normalize
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.tensorrt.decoder_graph import with_decoder

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tracker.detection.portrait import portrait_image
+from tracker.assets.portrait import portrait_image
 
 
 def save(path: Path, image: np.ndarray) -> Path:

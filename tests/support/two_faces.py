@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.detection.portrait import portrait_image
+from tracker.assets.portrait import portrait_image
 
 WIDTH, HEIGHT = 640, 360
 _FACE = (224.0, 118.0)  # centre of the head in the portrait

@@ -13,9 +13,9 @@ from tests.support.commands import Run
 from tests.support.fake_camera import FakeCapture
 from tests.support.paths import PORTRAIT_CLIP
 from tests.support.video_files import make_video, tone
+from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
 from tracker.commands.progress_bars import FrameBar
-from tracker.detection.portrait import portrait_image
 from tracker.outputs import preview_window
 from tracker.video.frame_source import VideoInfo
 from tracker.video.video_reader import VideoReader

@@ -15,8 +15,8 @@ from model.heatmap import crop_to_heatmap, encode_landmarks
 from model.markup import WFLW
 from model.weights import load_network
 from tests.support.face_files import read_faces, template, write_faces
+from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
-from tracker.detection.portrait import portrait_image
 from tracker.engines.base import ModelInfo
 from tracker.engines.create import create_engine
 from tracker.tracking.landmark_network import LandmarkNetwork

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import SIZE, portrait_frame, portrait_motion
-from tracker.detection.portrait import portrait_image
 from tracker.video.frame_source import VideoInfo
 from tracker.video.video_writer import VideoWriter
 

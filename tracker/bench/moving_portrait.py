@@ -16,7 +16,7 @@ import typer
 from numpy.typing import NDArray
 
 from model.errors import run_command
-from tracker.detection.portrait import PORTRAIT, portrait_image
+from tracker.assets.portrait import PORTRAIT, portrait_image
 from tracker.video.frame_source import VideoInfo
 from tracker.video.video_writer import VideoWriter
 

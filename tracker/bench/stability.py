@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from model.crop import Region, from_crop
 from model.errors import InputError
+from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame
-from tracker.detection.portrait import portrait_image
 from tracker.engines.base import Precision
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.landmark_network import LandmarkNetwork

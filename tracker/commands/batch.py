@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from model.errors import InputError
+from tracker.commands.build_bar import BuildBar
 from tracker.commands.progress_bars import FileBar
 from tracker.commands.run_options import RunOptions, with_run_options
 from tracker.outputs.tables import TABLE_SUFFIXES
@@ -80,7 +81,8 @@ def batch_command(
         whole=True,
     )
     # A mistake in weights or engine is one of the command, not of every file.
-    Tracker(template.weights, template.engine, template.options).close()
+    with BuildBar() as building:
+        Tracker(template.weights, template.engine, template.options, building).close()
     planned = plan_jobs(
         template,
         files,

@@ -123,6 +123,7 @@ def track(
 ) -> None:
     """Follow faces and their landmarks through a video or a camera's picture."""
     # The libraries behind these take a second to load; --help and --version need none of them.
+    from tracker.commands.build_bar import BuildBar  # noqa: PLC0415
     from tracker.commands.progress_bars import FrameBar  # noqa: PLC0415
     from tracker.outputs.preview_window import has_display  # noqa: PLC0415
     from tracker.outputs.side_outputs import parse_side_outputs  # noqa: PLC0415
@@ -165,10 +166,16 @@ def track(
     if is_series(given):
         track_series(given, job)
         return
-    with native_stderr_hidden(), FrameBar(options.max_frames) as bar:
+    with native_stderr_hidden(), BuildBar() as building, FrameBar(options.max_frames) as bar:
         stopped: Stopped | None = None
         try:
-            summary = run_job(job, bar.start, bar.advance, lambda text: typer.echo(text, err=True))
+            summary = run_job(
+                job,
+                bar.start,
+                bar.advance,
+                lambda text: typer.echo(text, err=True),
+                watcher=building,
+            )
         except Stopped as early:
             if early.summary is None:
                 leave(early)

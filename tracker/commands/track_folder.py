@@ -22,6 +22,7 @@ def leave(stopped: Stopped, name: str = "") -> NoReturn:
 
 def track_series(source: str | Path, job: Job) -> None:
     """Track the files of a folder or pattern, each with outputs of its own."""
+    from tracker.commands.build_bar import BuildBar  # noqa: PLC0415
     from tracker.commands.progress_bars import FileBar  # noqa: PLC0415
     from tracker.runs.file_series import plan_jobs, run_series  # noqa: PLC0415
     from tracker.sources.file_list import find_inputs  # noqa: PLC0415
@@ -33,7 +34,8 @@ def track_series(source: str | Path, job: Job) -> None:
     stopped: Stopped | None = None
     with (
         native_stderr_hidden(),
-        Tracker(job.weights, job.engine, job.options) as tracker,
+        BuildBar() as building,
+        Tracker(job.weights, job.engine, job.options, building) as tracker,
         FileBar(len(jobs)) as bar,
     ):
         failed = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
@@ -34,6 +35,27 @@ class ModelInfo:
     input_size: int
     weights_sha256: str
     calibration: Calibration | None = None
+
+
+class BuildWatcher(Protocol):
+    """Told about the building of an engine, which may take minutes."""
+
+    def say(self, text: str) -> object:
+        """Take a sentence for the user: what is built, why, and how long it took."""
+
+    def report(self, phase: str, done: float) -> object:
+        """Take the phase of the build and its share done, 0..1."""
+
+
+class LogWatcher:
+    """A `BuildWatcher` for programs: sentences go to the logger `propnet`, at level INFO."""
+
+    def say(self, text: str) -> None:
+        """Log it."""
+        logging.getLogger("propnet").info(text)
+
+    def report(self, phase: str, done: float) -> None:
+        """Nothing: a log is no progress bar."""
 
 
 class Engine(Protocol):

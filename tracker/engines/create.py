@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from model.errors import InputError
-from tracker.engines.base import Engine, Precision
+from tracker.engines.base import BuildWatcher, Engine, Precision
 
 # name -> (module of the class, class, Python package it needs, how to get that).
 _ENGINES: dict[str, tuple[str, str, str, str]] = {
@@ -51,6 +52,8 @@ def create_engine(
     threads: int | None = None,
     precision: Precision = "auto",
     maps: bool = False,
+    *,
+    watcher: BuildWatcher | None = None,
 ) -> Engine:
     """Load a network into an engine.
 
@@ -68,6 +71,7 @@ def create_engine(
             ones by pixels, which is f32 on a processor and f16 on a GPU.
         maps: whether boundary and attention maps are wanted too: a `MapEngine`, which "tensorrt"
             is not ("auto" passes it over).
+        watcher: told about an engine that has to be built first; None logs what it is told.
 
     Returns:
         The engine, ready to run. Close it when done.
@@ -90,7 +94,9 @@ def create_engine(
     module, kind, package, install = _ENGINES[name]
     if package and not _installed(package):
         raise InputError(f"the engine {name!r} needs {package}: {install}.")
-    options = {"maps": True} if maps else {}
+    options: dict[str, Any] = {"maps": True} if maps else {}
+    if name == "tensorrt":
+        options["watcher"] = watcher
     engine: Engine = getattr(import_module(module), kind)(weights, threads, precision, **options)
     return engine
 

@@ -60,7 +60,7 @@ class TorchEngine:
         self._records = graphs and self._half and self._device.type == "cuda"
         self.description = (
             f"PyTorch {torch.__version__}, {_describe(self._device)}, "
-            f"{'fp16' if self._half else 'fp32'}{', CUDA graph' if self._records else ''}"
+            f"{'f16' if self._half else 'f32'}{', CUDA graph' if self._records else ''}"
         )
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -159,7 +159,7 @@ class TorchEngine:
         training = network.training
         network.eval()
         try:
-            # TF32 would be fp16's precision under fp32's name.
+            # TF32 would be f16's precision under f32's name.
             with (
                 torch.inference_mode(),
                 torch.backends.cudnn.flags(enabled=True, benchmark=self._records, allow_tf32=False),

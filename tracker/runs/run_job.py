@@ -9,6 +9,7 @@ from threading import Event
 
 from model.errors import InputError
 from tracker.drawing.annotated_picture import Painter
+from tracker.engines.base import BuildWatcher
 from tracker.measures.face_measures import FaceMeasurer
 from tracker.outputs.output import Outputs
 from tracker.outputs.preview_window import check_display
@@ -39,6 +40,8 @@ def run_job(
     on_frame: OnFrame | None = None,
     say: Say = lambda text: None,
     tracker: Tracker | None = None,
+    *,
+    watcher: BuildWatcher | None = None,
 ) -> Summary:
     """Track faces through a source.
 
@@ -54,6 +57,7 @@ def run_job(
         on_frame: told how many frames are done.
         say: told where the web page is, before the first frame.
         tracker: to be used (and reset); by default one is made as the job says.
+        watcher: told about an engine that has to be built for it.
 
     Raises:
         InputError: unusable source, weights or output, or a file without any face. No output is
@@ -65,14 +69,19 @@ def run_job(
         check_display()
     if job.out is not None and job.out == job.save:
         raise InputError(f"{job.out} cannot be both the video and the table: give two names.")
-    summary, stop = _run(job, on_start, on_frame, say, tracker)
+    summary, stop = _run(job, on_start, on_frame, say, tracker, watcher)
     if stop is not None:
         raise Stopped(stop, summary)
     return summary
 
 
-def _run(
-    job: Job, on_start: OnStart | None, on_frame: OnFrame | None, say: Say, tracker: Tracker | None
+def _run(  # noqa: PLR0917 (those of `run_job`)
+    job: Job,
+    on_start: OnStart | None,
+    on_frame: OnFrame | None,
+    say: Say,
+    tracker: Tracker | None,
+    watcher: BuildWatcher | None,
 ) -> tuple[Summary, StopFlag | None]:
     """What was done, and the signal that ended it early, if one did.
 
@@ -87,7 +96,7 @@ def _run(
             )
         outputs = open_video(job, source.info, stack)
         if tracker is None:
-            tracker = stack.enter_context(Tracker(job.weights, job.engine, job.options))
+            tracker = stack.enter_context(Tracker(job.weights, job.engine, job.options, watcher))
         tracker.reset()
         once = source.info.once
         live = source if isinstance(source, LiveReader) else None

@@ -15,7 +15,7 @@ from model.crop import Region
 from model.errors import InputError
 from model.markup import MARKUPS, Markup
 from tracker.detection.face_detector import FaceDetector, region_from_detection
-from tracker.engines.base import Engine
+from tracker.engines.base import BuildWatcher, Engine
 from tracker.engines.create import create_engine
 from tracker.sources.file_list import find_inputs, is_series
 from tracker.sources.open_source import open_source
@@ -49,9 +49,9 @@ class Tracker(Closing):
     Args:
         weights: a shipped name or the path of an .onnx file.
         engine: a name for `tracker.engines.create.create_engine`, or an engine (which is then not
-        closed
-            here).
+            closed here).
         options: how to track.
+        watcher: told about an engine that has to be built first; None logs what it is told.
 
     Raises:
         InputError: unusable weights, a missing engine, an option out of range.
@@ -68,12 +68,14 @@ class Tracker(Closing):
         weights: str | Path = "propnet-s",
         engine: str | Engine = "auto",
         options: TrackerOptions | None = None,
+        watcher: BuildWatcher | None = None,
     ) -> None:
         self.options = options or TrackerOptions()
         self._owns_engine = isinstance(engine, str)
         if isinstance(engine, str):
             threads, precision = self.options.threads, self.options.precision
-            engine = create_engine(engine, str(weights), threads, precision, self.options.maps)
+            maps = self.options.maps
+            engine = create_engine(engine, str(weights), threads, precision, maps, watcher=watcher)
         self.engine: Engine = engine
         self.markup: Markup = MARKUPS[engine.info.markup]
         self.stopwatch = Stopwatch()

@@ -7,6 +7,7 @@ import pytest
 from model.crop import from_crop
 from tests.support.paths import PORTRAIT_CLIP
 from tracker import Tracker, TrackerOptions
+from tracker.assets.portrait import PORTRAIT, portrait_image
 from tracker.bench.moving_portrait import (
     FRAMES,
     RATE,
@@ -15,7 +16,6 @@ from tracker.bench.moving_portrait import (
     portrait_motion,
     write_portrait_clip,
 )
-from tracker.detection.portrait import PORTRAIT, portrait_image
 from tracker.video.video_reader import VideoReader
 
 FACE = np.array([[180, 75], [270, 75], [270, 178], [180, 178]])  # around the face, portrait pixels

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
+from tracker.assets.portrait import portrait_image
 from tracker.detection.face_detector import (
     _FITS,
     Detection,
@@ -15,7 +16,6 @@ from tracker.detection.face_detector import (
     _detection,
     region_from_detection,
 )
-from tracker.detection.portrait import portrait_image
 
 # Read off the portrait: pupils and the middle of the mouth, pixels.
 EYES, MOUTH = np.array([[202.0, 101.0], [245.5, 103.0]]), np.array([223.0, 145.0])

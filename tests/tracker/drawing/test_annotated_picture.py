@@ -16,8 +16,8 @@ from tests.support.drawn_face import face
 from tests.support.paths import PORTRAIT_CLIP
 from tests.support.picture_files import portrait
 from tests.support.video_files import make_video
+from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
-from tracker.detection.portrait import portrait_image
 from tracker.drawing.annotated_picture import Painter, parse_comparison
 from tracker.drawing.draw_faces import LAYERS
 from tracker.measures.intrinsics import Intrinsics

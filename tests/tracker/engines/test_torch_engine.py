@@ -122,7 +122,7 @@ def test_float16_computes_the_network(weights: str, crops: np.ndarray) -> None:
     """On a CPU, which is slow but rounds as a GPU does; only a GPU is offered it."""
     network, _ = load_network(weights)
     engine = TorchEngine(network, INFO, "f16")
-    assert engine.description.endswith("CPU, fp16")
+    assert engine.description.endswith("CPU, f16")
     exact = _maps(weights, crops)
     heatmaps = engine(crops)
     assert heatmaps.dtype == np.float32
@@ -304,7 +304,7 @@ def test_without_recording(weights: str, crops: np.ndarray) -> None:
 def test_on_a_gpu(weights: str, crops: np.ndarray) -> None:
     expected = _maps(weights, crops)
     with_graph = create_engine("torch", weights)
-    assert "fp16, CUDA graph" in with_graph.description
+    assert "f16, CUDA graph" in with_graph.description
     exact = open_torch_engine(weights, "cuda")
     for count in (1, 2, 1, 3):
         np.testing.assert_allclose(exact(crops[:count]), expected[:count], atol=1e-4)

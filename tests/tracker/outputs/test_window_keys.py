@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
-from tracker.detection.portrait import portrait_image
 from tracker.drawing.style import PALETTE
 
 MISSING = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]

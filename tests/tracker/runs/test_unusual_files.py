@@ -12,9 +12,9 @@ import pytest
 
 from tests.support.commands import Run
 from tests.support.video_files import make_video, picture
+from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
 from tracker.commands.progress_bars import FrameBar
-from tracker.detection.portrait import portrait_image
 from tracker.runs.job import Job
 from tracker.runs.run_job import run_job
 from tracker.sources.open_source import open_source

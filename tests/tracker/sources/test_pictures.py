@@ -10,7 +10,7 @@ from model.errors import InputError
 from tests.support.picture_files import portrait, save
 from tests.support.video_files import make_video, picture
 from tracker import Tracker
-from tracker.detection.portrait import portrait_image
+from tracker.assets.portrait import portrait_image
 from tracker.sources.file_list import find_inputs, is_series, natural_key, output_names
 from tracker.sources.open_source import open_source
 from tracker.video.picture_file import PictureReader

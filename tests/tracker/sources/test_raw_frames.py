@@ -12,8 +12,8 @@ import pytest
 
 from model.errors import InputError
 from tests.support.video_files import picture
+from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
-from tracker.detection.portrait import portrait_image
 from tracker.sources.live_reader import SourceLostError
 from tracker.sources.raw_frames import RawReader
 from tracker.sources.source_options import SourceOptions, parse_rate, parse_size

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
-from tracker.detection.portrait import portrait_image
 from tracker.tracking.appearance import CutDetector, _thinned, blend, face_look
 
 

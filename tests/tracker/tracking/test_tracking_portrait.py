@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from model.markup import WFLW
 from tracker import Face, Tracker, TrackerOptions
+from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
-from tracker.detection.portrait import portrait_image
 
 EVERY = 4  # of the clip's 120 frames: motion of 10 px a frame, and a fast test
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.markup import WFLW
-from tracker.detection.portrait import portrait_image
+from tracker.assets.portrait import portrait_image
 from tracker.tracking.face_tracker import Tracker
 from train.augmentation.turned_head import Turn, turn_head
 from train.data.label_groups import head_pose

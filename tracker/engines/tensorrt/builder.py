@@ -97,7 +97,7 @@ def build_engine(
     graph = parse_network(flavour, builder, network, log)
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _WORKSPACE)
-    # TF32 has fp16's precision; who asks for a 32-bit engine wants 32 bits.
+    # TF32 has f16's precision; who asks for a 32-bit engine wants 32 bits.
     config.clear_flag(trt.BuilderFlag.TF32)
     # Lets the engine inspector tell every layer's precision.
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED

@@ -1,7 +1,7 @@
 """Normalisation before and decoder behind an exported network, as operators of its graph.
 
 With them only bytes go to the GPU (a quarter of the 32-bit planes) and only coordinates need to
-come back. The decoder is `model.decoder.decode` with the same guards, in 32-bit floats: fp16 would
+come back. The decoder is `model.decoder.decode` with the same guards, in 32-bit floats: f16 would
 take the sub-pixel step, and even the index of the maximum, which may be beyond its whole numbers.
 """
 

@@ -7,19 +7,22 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from model.decoder import Decoder
 from model.errors import InputError
-from tracker.detection.portrait import portrait_crops
-from tracker.engines.base import Points, Precision
+from tracker.assets.portrait import portrait_crops
+from tracker.engines.base import BuildWatcher, LogWatcher, Points, Precision
 from tracker.engines.onnx_file import OUTPUT, read_onnx
-from tracker.engines.tensorrt.build_progress import build_progress
 from tracker.engines.tensorrt.cuda import Gpu, find_gpu
 from tracker.engines.tensorrt.decoder_graph import PEAKS, POINTS
 from tracker.engines.tensorrt.edition import Flavour, choose_flavour
 from tracker.engines.tensorrt.engine_record import EngineRecord, read_record
-from tracker.engines.tensorrt.engine_store import Recipe, cached_engine, given_engine
+from tracker.engines.tensorrt.engine_store import (
+    EnginePlan,
+    EnginePrecision,
+    cached_engine,
+    given_engine,
+)
 from tracker.engines.tensorrt.runner import Runner
 
 
@@ -36,6 +39,7 @@ class TensorRtEngine:
         threads: unused; for the other engines.
         precision: "f16", "f32", or "auto" for f16.
         graphs: False runs without CUDA graphs, to see what they win.
+        watcher: told about a build.
 
     Raises:
         InputError: no GPU, no TensorRT, no pycuda; unusable weights; an engine for another GPU or
@@ -48,6 +52,8 @@ class TensorRtEngine:
         threads: int | None = None,
         precision: Precision = "auto",
         graphs: bool = True,
+        *,
+        watcher: BuildWatcher | None = None,
     ) -> None:
         del threads
         if precision in ("bf16", "int8"):
@@ -55,7 +61,7 @@ class TensorRtEngine:
                 f"the engine 'tensorrt' has no precision {precision!r}: use f16 or f32."
             )
         gpu = find_gpu()
-        engine, record, flavour = _find_engine(weights, gpu, precision)
+        engine, record, flavour = _find_engine(weights, gpu, precision, watcher or LogWatcher())
         self._runner: Runner | None = Runner(flavour, engine, record, graphs)
         self.info = record.info
         graph = ", CUDA graph" if self._runner.graphed else ""
@@ -88,23 +94,17 @@ class TensorRtEngine:
 
 
 def _find_engine(
-    weights: str, gpu: Gpu, precision: Precision
+    weights: str, gpu: Gpu, precision: Precision, watcher: BuildWatcher
 ) -> tuple[bytes, EngineRecord, Flavour]:
     path = Path(weights)
     if path.suffix == ".engine":
         record = read_record(path)
-        wanted = {"auto": record.precision, "f16": "fp16", "f32": "fp32"}[precision]
-        if wanted != record.precision:
-            raise InputError(f"{path} computes in {record.precision}, not {wanted}.")
+        if precision not in ("auto", record.precision):
+            raise InputError(f"{path} computes in {record.precision}, not {precision}.")
         flavour = choose_flavour(gpu)
         return *given_engine(path, flavour, gpu), flavour
     flavour = choose_flavour(gpu)
     # The network in floats: an int8 file is refused.
-    source = read_onnx(weights, "f32" if precision == "f32" else "f16")
-    recipe = Recipe(source, flavour, "fp32" if precision == "f32" else "fp16")
-    console = Console(stderr=True)
-    with build_progress(console) as report:
-        engine, record = cached_engine(
-            recipe, portrait_crops, lambda text: console.print(text, soft_wrap=True), report
-        )
-    return engine, record, flavour
+    layers: EnginePrecision = "f32" if precision == "f32" else "f16"
+    plan = EnginePlan(read_onnx(weights, layers), flavour, layers)
+    return *cached_engine(plan, portrait_crops, watcher), flavour

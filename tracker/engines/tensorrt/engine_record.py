@@ -32,9 +32,9 @@ class EngineRecord:
         flavour: "tensorrt" or "tensorrt_rtx".
         version: of TensorRT, in full.
         gpu: name and compute capability of the GPU.
-        precision: "fp16" or "fp32".
+        precision: "f16" or "f32".
         batch: fewest, optimal and most crops at once.
-        fp32_layers: layers of an fp16 engine that compute in 32 bits.
+        f32_layers: layers of an f16 engine that compute in 32 bits.
         build_seconds: how long the build took.
         engine_sha256: of the engine file, hexadecimal.
     """
@@ -46,7 +46,7 @@ class EngineRecord:
     gpu: Gpu
     precision: str
     batch: tuple[int, int, int]
-    fp32_layers: tuple[str, ...]
+    f32_layers: tuple[str, ...]
     build_seconds: float
     engine_sha256: str
 
@@ -165,7 +165,7 @@ def _from_json(values: dict[str, Any]) -> EngineRecord:
         "info": info,
         "gpu": Gpu(**values["gpu"]),
         "batch": (minimum, optimum, maximum),
-        "fp32_layers": tuple(values["fp32_layers"]),
+        "f32_layers": tuple(values["f32_layers"]),
     }
     return EngineRecord(**{**values, **rest})
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.files import replacing
+from tracker.engines.base import BuildWatcher
 from tracker.engines.onnx_file import OnnxFile
 from tracker.engines.tensorrt.builder import Batch, Report, build_engine
 from tracker.engines.tensorrt.cuda import Gpu, find_gpu
@@ -32,13 +33,13 @@ from tracker.engines.tensorrt.engine_record import (
 )
 from tracker.engines.tensorrt.half_precision import measure_peaks, overflowing, to_half
 
-EnginePrecision = Literal["fp16", "fp32"]
+EnginePrecision = Literal["f16", "f32"]
 # Makes crops [N, S, S, 3] of side S on which overflows are looked for.
 Crops = Callable[[int], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class EnginePlan:
     """What an engine is made of.
 
     Attributes:
@@ -50,7 +51,7 @@ class Recipe:
 
     source: OnnxFile
     flavour: Flavour
-    precision: EnginePrecision = "fp16"
+    precision: EnginePrecision = "f16"
     batch: Batch = field(default_factory=Batch)
 
     def record(self) -> EngineRecord:
@@ -67,7 +68,7 @@ class Recipe:
             gpu=ANY_GPU if self.flavour.portable else find_gpu(),
             precision=self.precision,
             batch=(self.batch.minimum, self.batch.optimum, self.batch.maximum),
-            fp32_layers=(),
+            f32_layers=(),
             build_seconds=0.0,
             engine_sha256="",
         )
@@ -79,35 +80,35 @@ class Prepared:
 
     Attributes:
         model: from normalised planes to heatmaps; TensorRT gets it `with_decoder`.
-        fp32_layers: layers of an fp16 network that had to stay in 32 bits.
+        f32_layers: layers of an f16 network that had to stay in 32 bits.
     """
 
     model: onnx.ModelProto
-    fp32_layers: tuple[str, ...] = ()
+    f32_layers: tuple[str, ...] = ()
 
 
-def prepare(recipe: Recipe, crops: Crops) -> Prepared:
-    """Bring a network to the precision of its recipe.
+def prepare(plan: EnginePlan, crops: Crops) -> Prepared:
+    """Bring a network to the precision of its plan.
 
     Args:
-        recipe: what will be built.
+        plan: what will be built.
         crops: makes the crops on which overflows are looked for.
     """
-    model = onnx.load_model_from_string(recipe.source.data)
-    if recipe.precision == "fp32":
+    model = onnx.load_model_from_string(plan.source.data)
+    if plan.precision == "f32":
         return Prepared(model)
-    keep = overflowing(model, measure_peaks(model, crops(recipe.source.info.input_size)))
+    keep = overflowing(model, measure_peaks(model, crops(plan.source.info.input_size)))
     return Prepared(to_half(model, keep), keep)
 
 
 def make_engine(
-    path: Path, recipe: Recipe, prepared: Prepared, report: Report | None = None
+    path: Path, plan: EnginePlan, prepared: Prepared, report: Report | None = None
 ) -> EngineRecord:
     """Build an engine and write it with its record.
 
     Args:
         path: the .engine file; replaced.
-        recipe: what to build.
+        plan: what to build.
         prepared: its network.
         report: told how far the build is.
 
@@ -117,15 +118,15 @@ def make_engine(
     Raises:
         InputError: no GPU, a network that TensorRT does not take, a full disk.
     """
-    record = recipe.record()
+    record = plan.record()
     timing_file = _timing_path(record)
     timing = timing_file.read_bytes() if timing_file.is_file() else b""
     start = perf_counter()
     network = with_decoder(prepared.model).SerializeToString()
-    built = build_engine(recipe.flavour, network, recipe.batch, timing, report)
+    built = build_engine(plan.flavour, network, plan.batch, timing, report)
     record = replace(
         record,
-        fp32_layers=prepared.fp32_layers,
+        f32_layers=prepared.f32_layers,
         build_seconds=round(perf_counter() - start, 3),
         engine_sha256=hashlib.sha256(built.engine).hexdigest(),
     )
@@ -138,15 +139,14 @@ def make_engine(
 
 
 def cached_engine(
-    recipe: Recipe, crops: Crops, announce: Callable[[str], object], report: Report | None = None
+    plan: EnginePlan, crops: Crops, watcher: BuildWatcher
 ) -> tuple[bytes, EngineRecord]:
     """An engine from the cache, built if it is not there or no longer fits.
 
     Args:
-        recipe: what to find or build.
+        plan: what to find or build.
         crops: makes the crops on which overflows are looked for.
-        announce: told in a sentence what is built, why, and how long it took.
-        report: told how far the build is.
+        watcher: told what is built, why, how far it is, and how long it took.
 
     Returns:
         The serialised engine and its record.
@@ -154,22 +154,22 @@ def cached_engine(
     Raises:
         InputError: it cannot be built or written.
     """
-    wanted = recipe.record()
+    wanted = plan.record()
     path = engine_folder() / f"{wanted.info.name}-{_digest(wanted)}.engine"
     if path.is_file():
         try:
             engine, record = read_engine(path)
             if record.key == wanted.key:
                 return engine, record
-            announce(f"{path} is of another network or device: building it again.")
+            watcher.say(f"{path} is of another network or device: building it again.")
         except InputError as error:
-            announce(f"{error} Building it again.")
-    announce(
+            watcher.say(f"{error} Building it again.")
+    watcher.say(
         f"building a TensorRT engine of {wanted.info.name} for {wanted.gpu.name} with "
-        f"{recipe.flavour.title}, {wanted.precision}; this is done once and may take minutes."
+        f"{plan.flavour.title}, {wanted.precision}; this is done once and may take minutes."
     )
-    record = make_engine(path, recipe, prepare(recipe, crops), report)
-    announce(f"built {path} in {record.build_seconds:.1f} s.")
+    record = make_engine(path, plan, prepare(plan, crops), watcher.report)
+    watcher.say(f"built {path} in {record.build_seconds:.1f} s.")
     return read_engine(path)
 
 

@@ -3,7 +3,7 @@
 TensorRT 11 and TensorRT for RTX take precisions from the graph alone (strongly typed networks), and
 TensorRT 10 can: one FP16 graph serves all three.
 
-fp16 ends at 65504. Which layers come near is measured on real crops: `measure_peaks` runs the
+f16 ends at 65504. Which layers come near is measured on real crops: `measure_peaks` runs the
 32-bit network and notes the largest value of every tensor, `overflowing` names the layers to keep
 in 32 bits. docs/gpu.md has what was found on the shipped weights.
 """
@@ -24,8 +24,8 @@ from tracker.engines.onnx_file import INPUT, OUTPUT
 def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     """Replace every node whose inputs are all constant by its value.
 
-    Those are the casts behind which weights are stored as fp16, and CoordConv's coordinate grids,
-    whose squares and square roots would lose digits in fp16.
+    Those are the casts behind which weights are stored as f16, and CoordConv's coordinate grids,
+    whose squares and square roots would lose digits in f16.
 
     Args:
         model: any ONNX model without subgraphs; not changed.
@@ -76,7 +76,7 @@ def _evaluate(
 
 
 _HALF, _FLOAT = TensorProto.FLOAT16, TensorProto.FLOAT
-# A quarter of fp16's largest number: other faces than the measured ones may give larger values.
+# A quarter of f16's largest number: other faces than the measured ones may give larger values.
 LIMIT = 65504 / 4
 # Inputs that the operator's definition wants in 32 bits: the scales of a Resize.
 _ALWAYS_FLOAT = {("Resize", 2)}
@@ -208,7 +208,7 @@ class _Halver:
         """Name of a float tensor in a precision; adds the cast or the converted weights."""
         if name not in self._weights and self._now[name] == kind:
             return name
-        other = f"{name}.{'fp16' if kind == _HALF else 'fp32'}"
+        other = f"{name}.{'f16' if kind == _HALF else 'f32'}"
         if other in self._now:
             return other
         self._now[other] = kind
@@ -222,7 +222,7 @@ class _Halver:
         return other
 
     def _plain_scale(self, node: onnx.NodeProto) -> None:
-        """Write a batch normalisation as scale and shift: a variance may not fit into fp16."""
+        """Write a batch normalisation as scale and shift: a variance may not fit into f16."""
         scale, shift, mean, variance = (
             numpy_helper.to_array(self._weights[name]).astype(np.float64) for name in node.input[1:]
         )
@@ -246,7 +246,7 @@ class _Halver:
         """Give the output its name and its 32 bits."""
         if self._now[OUTPUT] == _FLOAT:
             return
-        inner = f"{OUTPUT}.fp16"
+        inner = f"{OUTPUT}.f16"
         for node in self._nodes:
             for names in (node.input, node.output):
                 for i, name in enumerate(names):

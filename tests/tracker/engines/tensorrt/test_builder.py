@@ -29,7 +29,7 @@ from tracker.engines.tensorrt.cuda import Gpu
 from tracker.engines.tensorrt.decoder_graph import with_decoder
 from tracker.engines.tensorrt.edition import Flavour, load_flavour
 from tracker.engines.tensorrt.engine_record import ANY_GPU, foreign, read_engine, record_path
-from tracker.engines.tensorrt.engine_store import Recipe, cached_engine, engine_folder
+from tracker.engines.tensorrt.engine_store import EnginePlan, cached_engine, engine_folder
 from tracker.engines.tensorrt.half_precision import to_half
 
 trt = pytest.importorskip("tensorrt_rtx", reason="pip install 'propnet-tracker[rtx]'")
@@ -51,6 +51,10 @@ def tiny(tmp_path: Path) -> Path:
     return tiny_onnx(tmp_path / "tiny.onnx")
 
 
+def watcher(said: list[str]) -> SimpleNamespace:
+    return SimpleNamespace(say=said.append, report=lambda phase, done: None)
+
+
 def some_crops(size: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)
 
@@ -67,7 +71,7 @@ def exported(name: str) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_an_fp16_engine_of_each_model(name: str, flavour: Flavour) -> None:
+def test_an_f16_engine_of_each_model(name: str, flavour: Flavour) -> None:
     model = exported(name)
     size = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
     network = to_half(model)
@@ -219,17 +223,17 @@ def test_batches(flavour: Flavour) -> None:
 
 
 @pytest.fixture
-def recipe(flavour: Flavour, tiny: Path) -> Recipe:
-    return Recipe(read_onnx(str(tiny)), flavour)
+def recipe(flavour: Flavour, tiny: Path) -> EnginePlan:
+    return EnginePlan(read_onnx(str(tiny)), flavour)
 
 
-def test_the_cache_builds_once(recipe: Recipe, cache: Path) -> None:
+def test_the_cache_builds_once(recipe: EnginePlan, cache: Path) -> None:
     said: list[str] = []
-    engine, record = cached_engine(recipe, some_crops, said.append)
+    engine, record = cached_engine(recipe, some_crops, watcher(said))
     assert "building a TensorRT engine of tiny for any RTX GPU" in said[0]
     assert "built" in said[1]
     assert record.gpu == ANY_GPU
-    assert record.precision == "fp16"
+    assert record.precision == "f16"
     assert record.batch == (1, 1, 8)
     assert record.build_seconds > 0
     assert record.version == trt.__version__
@@ -238,19 +242,19 @@ def test_the_cache_builds_once(recipe: Recipe, cache: Path) -> None:
     assert files[0].read_bytes() == engine
     changed = files[0].stat().st_mtime_ns
     said.clear()
-    assert cached_engine(recipe, some_crops, said.append) == (engine, record)
+    assert cached_engine(recipe, some_crops, watcher(said)) == (engine, record)
     assert not said
     assert files[0].stat().st_mtime_ns == changed
 
 
 def test_every_part_of_the_key_makes_another_engine(
-    recipe: Recipe, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: EnginePlan, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other_network = read_onnx(str(tiny_onnx(tmp_path / "other.onnx", seed=1)))
     recipes = [
         recipe,
         replace(recipe, source=other_network),
-        replace(recipe, precision="fp32"),
+        replace(recipe, precision="f32"),
         replace(recipe, batch=Batch(1, 2, 8)),
         replace(recipe, flavour=replace(recipe.flavour, version="1.0")),
     ]
@@ -288,13 +292,13 @@ def _other_record(path: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [_cut, _no_record, _broken_record, _other_record])
 def test_spoilt_engines_in_the_cache_are_built_again(
-    recipe: Recipe, cache: Path, spoil: Any
+    recipe: EnginePlan, cache: Path, spoil: Any
 ) -> None:
-    _, record = cached_engine(recipe, some_crops, lambda text: None)
+    _, record = cached_engine(recipe, some_crops, watcher([]))
     (path,) = cache.glob("*.engine")
     spoil(path)
     said: list[str] = []
-    engine, again = cached_engine(recipe, some_crops, said.append)
+    engine, again = cached_engine(recipe, some_crops, watcher(said))
     assert "again" in said[0]
     assert again.key == record.key
     assert read_engine(path) == (engine, again)
@@ -309,7 +313,7 @@ def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 def test_a_full_disk_during_the_build(
-    recipe: Recipe, cache: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: EnginePlan, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = Path.write_bytes
 
@@ -319,7 +323,7 @@ def test_a_full_disk_during_the_build(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(InputError, match=r"cannot write .*\.engine: No space left on device"):
-        cached_engine(recipe, some_crops, lambda text: None)
+        cached_engine(recipe, some_crops, watcher([]))
     assert list(cache.iterdir()) == []
 
 
@@ -351,8 +355,8 @@ def test_the_command_on_a_full_disk(
     assert list(out.iterdir()) == []
 
 
-def test_where_an_engine_runs(recipe: Recipe, cache: Path) -> None:
-    _, record = cached_engine(recipe, some_crops, lambda text: None)
+def test_where_an_engine_runs(recipe: EnginePlan, cache: Path) -> None:
+    _, record = cached_engine(recipe, some_crops, watcher([]))
     a, b = Gpu("NVIDIA A", "8.0"), Gpu("NVIDIA B", "8.6")
     flavour = recipe.flavour
     assert foreign(record, flavour, a) is None

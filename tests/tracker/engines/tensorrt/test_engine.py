@@ -74,7 +74,7 @@ def machine(
     cuda._primary_context.cache_clear()
     name = ANY_GPU if rtx else cuda.Gpu("NVIDIA Test 1", "8.9")
     record = EngineRecord(
-        INFO, "0" * 64, flavour.name, "12.3.4", name, "fp16", (1, 1, MAXIMUM), (), 1.0, ""
+        INFO, "0" * 64, flavour.name, "12.3.4", name, "f16", (1, 1, MAXIMUM), (), 1.0, ""
     )
     made = Machine(gpu, flavour, tmp_path / "net.engine", record)
     made.write()
@@ -118,7 +118,7 @@ def test_the_tuned_batch_size_runs_as_a_graph(machine: Machine, crops: np.ndarra
     recorded = machine.flavour.name == "tensorrt"
     assert ("CUDA graph" in engine.description) == recorded
     assert engine.description.startswith("TensorRT")
-    assert "NVIDIA Test 1, fp16" in engine.description
+    assert "NVIDIA Test 1, f16" in engine.description
     for _ in range(5):
         engine(crops[:1])
     assert machine.gpu.plain == (1 if recorded else 5)
@@ -258,7 +258,7 @@ def test_engine_files_that_do_not_fit(machine: Machine) -> None:
 
     path = machine.engine
     fails("no precision 'bf16'", str(path), "bf16")
-    fails("computes in fp16, not fp32", str(path), "f32")
+    fails("computes in f16, not f32", str(path), "f32")
     fails("built with .* 10.0.1, here is .* 12.3.4", machine.write(version="10.0.1"))
     other = {"tensorrt": "tensorrt_rtx", "tensorrt_rtx": "tensorrt"}[machine.flavour.name]
     fails(f"built with {other}", machine.write(flavour=other))
@@ -381,7 +381,7 @@ def test_auto_prefers_a_gpu_that_works(machine: Machine, monkeypatch: pytest.Mon
     weights = str(tiny_onnx(machine.engine.with_name("net.onnx")))
     taken = []
 
-    def take(weights: str, threads: int | None, precision: str) -> Any:
+    def take(weights: str, threads: int | None, precision: str, watcher: object) -> Any:
         taken.append(weights)
         return TensorRtEngine(str(machine.engine))
 

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from export.agreement import compare, landmarks_of
 from model.errors import InputError
 from model.zoo import find_weights
-from tracker.detection.portrait import portrait_crops
+from tracker.assets.portrait import portrait_crops
 from tracker.engines.base import normalize
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
@@ -38,7 +38,7 @@ def _network(gain: float = 1.0) -> onnx.ModelProto:
         "scale": rng.uniform(0.5, 1.5, 6).astype(np.float32),
         "shift": rng.normal(0, 0.3, 6).astype(np.float32),
         "mean": rng.normal(0, 0.3, 6).astype(np.float32) * gain,
-        # Beyond fp16 in the large case, as trained variances may be.
+        # Beyond f16 in the large case, as trained variances may be.
         "variance": rng.uniform(0.5, 2, 6).astype(np.float32) * gain**2,
         "w2": rng.normal(0, 0.3, (4, 6, 1, 1)).astype(np.float32),
         "threshold": np.float32(0.05),
@@ -50,7 +50,7 @@ def _network(gain: float = 1.0) -> onnx.ModelProto:
         "grid": np.linspace(-1, 1, 128, dtype=np.float32).reshape(1, 2, 8, 8),
     }
     initializers = [numpy_helper.from_array(np.asarray(v), k) for k, v in weights.items()]
-    # Stored as our exporter stores weights: in fp16 behind a cast.
+    # Stored as our exporter stores weights: in f16 behind a cast.
     half = rng.normal(0, 0.3, (6, 6, 3, 3)).astype(np.float16)
     initializers.append(numpy_helper.from_array(half, "w3.half"))
     node = helper.make_node
@@ -143,7 +143,7 @@ def test_everything_but_input_and_output_is_half(crops: np.ndarray) -> None:
     assert kinds.pop("image") == kinds.pop("heatmaps") == FLOAT
     assert FLOAT not in kinds.values()
     floats = [t.name for t in half.graph.initializer if t.data_type == FLOAT]
-    assert floats == ["scales.fp32"]  # the operator's definition
+    assert floats == ["scales.f32"]  # the operator's definition
     # Two casts and the mask's, no more.
     assert sum(node.op_type == "Cast" for node in half.graph.node) == 3
     images = normalize(crops)
@@ -184,7 +184,7 @@ def test_layers_that_overflow_stay_in_32_bits(crops: np.ndarray) -> None:
     assert kinds["x1"] == kinds["x4"] == kinds["x5"] == HALF
     error = np.abs(_run(half, images)[0] - exact)
     assert error.max() < 1e-2
-    # Kept or not, a variance of 4e10 must not reach fp16.
+    # Kept or not, a variance of 4e10 must not reach f16.
     for tensor in half.graph.initializer:
         assert np.isfinite(numpy_helper.to_array(tensor)).all(), tensor.name
 
@@ -237,10 +237,10 @@ def test_batch_normalisation_against_torch() -> None:
     expected = torch.nn.functional.batch_norm(
         x, given["mean"], given["variance"], given["scale"], given["shift"], eps=1e-3
     )
-    ours = x.numpy() * stored["x3.scale.fp16"].astype(np.float64) + stored["x3.shift.fp16"]
+    ours = x.numpy() * stored["x3.scale.f16"].astype(np.float64) + stored["x3.shift.f16"]
     np.testing.assert_allclose(ours, expected, atol=4e-3)
-    assert set(stored["x3.mean.fp16"]) == {0}
-    assert set(stored["x3.variance.fp16"]) == {1}
+    assert set(stored["x3.mean.f16"]) == {0}
+    assert set(stored["x3.variance.f16"]) == {1}
 
 
 @pytest.fixture(scope="module")
