@@ -25,7 +25,7 @@ from export.int8.quantizer import quantize_layers, require_nncf
 from export.labelled_crops import LabelledCrops, labelled_crops
 from export.onnx_graph import build_graph
 from model.errors import InputError, run_command
-from model.files import replacing
+from model.files import check_output, replacing
 from model.markup import WFLW
 from model.weights import load_network
 from model.zoo import INT8, find_weights
@@ -139,8 +139,7 @@ def quantize(
 def _check_output(out: Path, overwrite: bool) -> None:
     if not out.name.endswith(f"{INT8}.onnx"):
         raise InputError(f"the output {out} must end in {INT8}.onnx: int8 files are found by that.")
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists already: choose another name or give --overwrite.")
+    check_output(out, overwrite=overwrite)
 
 
 def _float_model(weights: str | None, file: Path | None, console: Console) -> onnx.ModelProto:

@@ -18,7 +18,7 @@ from export.labelled_crops import labelled_crops
 from export.onnx_graph import build_graph
 from export.tensorrt_engine import EngineRequest, export_engine
 from model.errors import InputError, run_command
-from model.files import replacing
+from model.files import check_output, replacing
 from model.network.propnet import PropNet
 from model.weights import Metadata, load_network
 from tracker.assets.portrait import portrait_crops
@@ -62,11 +62,12 @@ def export(
     """
     if out is None and tensorrt is None:
         raise InputError("nothing to write: give --out FILE.onnx, --tensorrt FILE.engine, or both.")
-    _check_output(out, ".onnx", overwrite)
+    if out is not None:
+        check_output(out, (".onnx",), overwrite=overwrite)
     request = None
     if tensorrt is not None:
         # An engine of ours that no longer fits is built again without being asked to.
-        _check_output(tensorrt, ".engine", True)
+        check_output(tensorrt, (".engine",), overwrite=True)
         request = EngineRequest.make(tensorrt, precision, batch, rtx, overwrite)
     network, metadata = load_network(weights)
     size = input_size or metadata.input_size
@@ -125,15 +126,6 @@ def _check(reference: TorchEngine, file: Path, crops: NDArray[np.uint8]) -> Agre
         return compare(landmarks_of(reference, crops), landmarks_of(engine, crops))
     finally:
         engine.close()
-
-
-def _check_output(path: Path | None, suffix: str, overwrite: bool) -> None:
-    if path is None:
-        return
-    if path.suffix != suffix:
-        raise InputError(f"the output {path} must end in {suffix}.")
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists already: choose another name or give --overwrite.")
 
 
 def main() -> None:

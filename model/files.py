@@ -1,13 +1,69 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, and nobody loses one."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from model.errors import InputError
+
+# What unfinished files end in, before their extension.
+UNFINISHED = ".partial"
+# Of the final name: with token, mark and extension it stays below the 255 bytes of file systems,
+# also where a character takes four.
+_LONGEST = 48
+
+
+def check_output(
+    path: Path,
+    suffixes: Sequence[str] = (),
+    *,
+    overwrite: bool = False,
+    source: Path | None = None,
+) -> None:
+    """Find out that a name cannot be written to before any work starts.
+
+    Args:
+        path: the file to write.
+        suffixes: endings that can be written, in lower case; none allows any.
+        overwrite: whether an existing file may be replaced.
+        source: file being read, which must not be replaced.
+
+    Raises:
+        InputError: another ending, a folder, the input itself, or an existing file.
+    """
+    if suffixes and not path.name.lower().endswith(tuple(suffixes)):
+        known = " or ".join(suffixes)
+        raise InputError(f"{path} does not end in {known}, which is all that can be written.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give the name of a file in it.")
+    if source is not None and path.exists() and path.samefile(source):
+        raise InputError(f"{path} is the input itself: give another name for the output.")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists already: give another name, or add --overwrite.")
+
+
+def unfinished(path: Path) -> Path:
+    """A name beside a file for its unfinished version: NAME.TOKEN.partial.EXT.
+
+    Nobody has it, and nobody can foresee it: create it exclusively.
+    """
+    stem = path.stem[:_LONGEST]
+    return path.with_name(f"{stem}.{secrets.token_hex(4)}{UNFINISHED}{path.suffix}")
+
+
+def create_unfinished(path: Path) -> Path:
+    """Make an empty file for the unfinished version of another; see `unfinished`.
+
+    Raises:
+        OSError: the folder is missing or cannot be written to, or the disk is full.
+    """
+    partial = unfinished(path)
+    partial.touch(exist_ok=False)
+    return partial
 
 
 @contextmanager
@@ -20,17 +76,18 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
     """
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    partial = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        partial = create_unfinished(path)
         yield partial
         partial.replace(path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}.") from error
     finally:
-        # Nothing to remove where not even the folder could be made.
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+        if partial is not None:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

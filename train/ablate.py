@@ -24,7 +24,7 @@ from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
 from train.evaluation.landmark_errors import evaluate
 from train.evaluation.metrics import summarize
 from train.recipes.recipe import Stage, load_recipe
-from train.recipes.run_config import Precision, RunConfig
+from train.recipes.run_config import RunConfig, TrainingPrecision
 from train.trials.ablation_report import RESULT, read_results, to_json, to_tables
 from train.trials.paper_variants import network_of, recipe_of, variants_of
 from train.trials.trial_runs import numbers, run_trials, trial_epochs
@@ -99,7 +99,7 @@ def main(
             max_minutes=None,
             seed=seed,
             workers=workers,
-            precision=cast(Precision, precision),
+            precision=cast(TrainingPrecision, precision),
             recipe_name=Path(recipe).stem,
         )
         for seed in numbers("--seeds", seeds)

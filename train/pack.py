@@ -20,6 +20,7 @@ from rich.progress import track
 
 from model.crop import CROP_SCALE, region_from_box
 from model.errors import InputError, run_command
+from model.files import unfinished
 from train.data.datasets import read_dataset
 from train.data.sample import Sample
 from train.data.wflw import IMAGES, SPLITS, format_line, list_path
@@ -52,12 +53,10 @@ def main(
         for split in SPLITS
         if list_path(data, split).is_file() or split == "train"
     }
-    partial = out.with_name(f"{out.name}.partial")
+    partial = unfinished(out)
     taken: set[str] = set()
     before = after = 0
     try:
-        # What an interrupted run has left.
-        shutil.rmtree(partial, ignore_errors=True)
         for split, samples in splits.items():
             lines = []
             for sample in track(

@@ -17,7 +17,7 @@ from train.learning.loader_signals import Interrupted
 from train.learning.processes import join_world
 from train.learning.progress_bar import run_shown
 from train.recipes.recipe import load_recipe
-from train.recipes.run_config import Precision, RunConfig
+from train.recipes.run_config import RunConfig, TrainingPrecision
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -77,7 +77,7 @@ def train(
         seed=seed,
         workers=workers,
         compile=compile_,
-        precision=cast(Precision, precision),
+        precision=cast(TrainingPrecision, precision),
         recipe_name=Path(recipe).stem,
         checkpoint_minutes=checkpoint_minutes,
         init=init,

@@ -28,7 +28,7 @@ from train.evaluation.landmark_errors import evaluate
 from train.evaluation.metrics import summarize
 from train.evaluation.predict import DetectorLocator
 from train.recipes.recipe import load_recipe
-from train.recipes.run_config import Precision, RunConfig
+from train.recipes.run_config import RunConfig, TrainingPrecision
 from train.trials.recipe_changes import Change, load_changes
 from train.trials.sweep_report import RESULT, read_results, to_rows, to_table
 from train.trials.trial_runs import numbers, run_trials, trial_epochs
@@ -107,7 +107,7 @@ def main(
             max_minutes=None,
             seed=seed,
             workers=workers,
-            precision=cast(Precision, precision),
+            precision=cast(TrainingPrecision, precision),
             recipe_name=Path(recipe).stem,
             init=init,
             teachers=change.teachers,

@@ -1,5 +1,6 @@
 import csv
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -280,3 +281,20 @@ def test_progress_bar_lives_with_wrong_totals(
         for count in range(1, 11):
             bar.advance(count)
         assert bar.state == (10, shown)
+
+
+def test_names_that_look_unfinished_are_nobodys_to_remove(
+    run: Run, network: Path, tmp_path: Path
+) -> None:
+    clip, table = tmp_path / "clip.partial.mp4", tmp_path / "foo.partial.csv"
+    shutil.copy(PORTRAIT_CLIP, clip)
+    table.write_text("mine\n")
+    result = run(
+        clip, "--out", tmp_path / "clip.mp4", "--save", tmp_path / "foo.csv",
+        "--weights", network, "--max-frames", 3,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert clip.read_bytes() == PORTRAIT_CLIP.read_bytes()
+    assert table.read_text() == "mine\n"
+    names = {"clip.mp4", "clip.partial.mp4", "foo.csv", "foo.partial.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == names

@@ -22,7 +22,7 @@ from tracker.engines.torch import open_torch_engine
 from train.ablate import app
 from train.evaluation.landmark_errors import evaluate
 from train.recipes.recipe import Recipe, Stage
-from train.trials.ablation_report import RESULT, Result, read_results, to_json, to_tables
+from train.trials.ablation_report import RESULT, AblationResult, read_results, to_json, to_tables
 from train.trials.paper_variants import TABLES, network_of, recipe_of, variants_of
 from train.trials.paper_variants import VARIANTS as RUNS
 from train.trials.trial_runs import trial_epochs
@@ -60,12 +60,14 @@ def test_a_variant_differs_from_the_baseline_in_what_its_table_says() -> None:
     assert recipe_of(RUNS["focal"], recipe) == recipe
 
 
-def result(variant: str, seed: int, nme: float, **changes: Any) -> Result:
-    basis = Result(variant, seed, 480, 2, 64, 8, "cpu", 24, 1_234_567, 6, nme, 2 * nme, nme / 10)
+def result(variant: str, seed: int, nme: float, **changes: Any) -> AblationResult:
+    basis = AblationResult(
+        variant, seed, 480, 2, 64, 8, "cpu", 24, 1_234_567, 6, nme, 2 * nme, nme / 10
+    )
     return replace(basis, **changes)
 
 
-def write_results(root: Path, *results: Result) -> Path:
+def write_results(root: Path, *results: AblationResult) -> Path:
     for one in results:
         folder = root / f"{one.variant}-{one.seed}"
         folder.mkdir(parents=True)

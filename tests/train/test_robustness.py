@@ -34,7 +34,7 @@ from train.data.label_groups import face_regions, opening_groups, region_errors,
 from train.data.sample import Sample
 from train.evaluation.landmark_errors import evaluate
 from train.robustness_probe import changed_face
-from train.robustness_probe.changed_face import Face, Shot, clean_shot
+from train.robustness_probe.changed_face import ChangedFace, Shot, clean_shot
 from train.robustness_probe.conditions import (
     CONDITIONS,
     Condition,
@@ -80,18 +80,20 @@ def samples(tmp_path: Path, truth: NDArray[np.float64]) -> list[Sample]:
 
 
 @pytest.fixture
-def coded(samples: list[Sample]) -> Face:
+def coded(samples: list[Sample]) -> ChangedFace:
     sample = samples[0]
     texture = np.full((SIZE, SIZE, 3), 255, dtype=np.uint8)
-    return Face(0, sample.load(), region_from_box(sample.box), sample.points, "wflw98", texture)
+    return ChangedFace(
+        0, sample.load(), region_from_box(sample.box), sample.points, "wflw98", texture
+    )
 
 
-def picture_face(image: NDArray[np.uint8], side: float = SIDE, number: int = 0) -> Face:
+def picture_face(image: NDArray[np.uint8], side: float = SIDE, number: int = 0) -> ChangedFace:
     """A face in the middle of a picture."""
     y, x = ((length - 1) / 2 for length in image.shape[:2])
     points = np.random.default_rng(1).uniform(-0.5, 0.5, (98, 2)) * side + [x, y]
     texture = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
-    return Face(number, image, Region(x, y, CROP_SCALE * side), points, "wflw98", texture)
+    return ChangedFace(number, image, Region(x, y, CROP_SCALE * side), points, "wflw98", texture)
 
 
 def shown(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -113,7 +115,9 @@ def shown(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
     ],
 )
 def test_points_come_back_from_where_the_crop_shows_them(
-    coded: Face, change: Callable[[Face, float, int], Shot | None], values: tuple[float, ...]
+    coded: ChangedFace,
+    change: Callable[[ChangedFace, float, int], Shot | None],
+    values: tuple[float, ...],
 ) -> None:
     corners = np.array([[0.0, 0], [127, 0], [0, 127], [127, 127], [50, 70]])
     for value in values:
@@ -126,7 +130,7 @@ def test_points_come_back_from_where_the_crop_shows_them(
         np.testing.assert_allclose(there, corners, atol=0.5, err_msg=f"{value}")
 
 
-def test_turns_shifts_and_scales_are_those_asked_for(coded: Face) -> None:
+def test_turns_shifts_and_scales_are_those_asked_for(coded: ChangedFace) -> None:
     middle = np.array([(SIZE - 1) / 2, (SIZE - 1) / 2])
     pixel = CROP_SCALE * SIDE / SIZE
 
@@ -165,7 +169,7 @@ def test_turned_heads_are_judged_by_where_their_landmarks_went(tmp_path: Path) -
     (sample,) = make_samples(tmp_path, points[None])
     texture = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
     region = region_from_box(sample.box)
-    face = Face(0, sample.load(), region, sample.points, "wflw98", texture)
+    face = ChangedFace(0, sample.load(), region, sample.points, "wflw98", texture)
     made = turned(face, 20, SIZE)
     assert made is not None and made.moved is not None
     assert yaw(made.moved, "wflw98") == pytest.approx(yaw(points, "wflw98") + 20, abs=6)
@@ -181,7 +185,7 @@ def test_turned_heads_are_judged_by_where_their_landmarks_went(tmp_path: Path) -
     assert turned(face, 80, SIZE) is None
 
 
-def test_steps_of_no_strength_change_nothing(coded: Face) -> None:
+def test_steps_of_no_strength_change_nothing(coded: ChangedFace) -> None:
     clean = clean_shot(coded, SIZE)
     for change, value in ((moving, 0), (rolled, 0), (shifted, 0), (scaled, 1)):
         made = change(coded, value, SIZE)
@@ -192,7 +196,7 @@ def test_steps_of_no_strength_change_nothing(coded: Face) -> None:
 
 
 def test_shrinking_gives_the_stated_size_and_never_enlarges(
-    coded: Face, monkeypatch: pytest.MonkeyPatch
+    coded: ChangedFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cuts: list[tuple[tuple[int, ...], Region]] = []
     crop_image = changed_face.crop_image
@@ -300,7 +304,7 @@ def test_jpeg_of_a_camera() -> None:
     np.testing.assert_array_equal(compressed(face, 20, SIZE).matrix, plain.matrix)
 
 
-def test_covers_hide_the_share_of_landmarks_and_grow(coded: Face) -> None:
+def test_covers_hide_the_share_of_landmarks_and_grow(coded: ChangedFace) -> None:
     clean = clean_shot(coded, SIZE)
     face = replace(coded, texture=255 - clean.crop)  # differs from the face everywhere
     before = np.zeros((SIZE, SIZE), dtype=bool)

@@ -27,7 +27,7 @@ from tracker.engines.torch import open_torch_engine
 from train.data.sample import Sample
 from train.evaluation.landmark_errors import evaluate
 from train.learning.checkpoint import Progress
-from train.learning.loader_signals import Interrupted, held_signals
+from train.learning.loader_signals import Interrupted
 from train.learning.processes import World
 from train.learning.trainer import Trainer
 from train.recipes.augment_config import AugmentConfig
@@ -246,15 +246,6 @@ def test_a_signal_saves_and_leaves(
     if number == signal.SIGTERM:  # once is enough
         resumed.run()
         assert_same_run(resumed, whole)
-
-
-def test_the_second_signal_is_not_held() -> None:
-    with pytest.raises(KeyboardInterrupt), held_signals() as came:
-        assert came() == 0
-        os.kill(os.getpid(), signal.SIGINT)
-        assert came() == signal.SIGINT
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(1)
 
 
 def test_a_finished_run_stays_finished(

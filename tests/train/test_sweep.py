@@ -21,7 +21,7 @@ from train.evaluation.landmark_errors import evaluate
 from train.recipes.recipe import Recipe, Source, Stage, load_recipe
 from train.sweep import app, score_weights
 from train.trials.recipe_changes import BASE, SWEEPS, Change, load_changes
-from train.trials.sweep_report import RESULT, Result, read_results, to_rows, to_table
+from train.trials.sweep_report import RESULT, SweepResult, read_results, to_rows, to_table
 
 
 def test_a_change_replaces_what_it_names_and_nothing_else() -> None:
@@ -70,8 +70,8 @@ def test_every_shipped_change_changes_its_recipe(path: Path) -> None:
     assert len({json.dumps(recipe.to_dict()) for recipe in recipes}) == len(recipes)
 
 
-def result(change: str, seed: int, nme: float, **changes: Any) -> Result:
-    basis = Result(
+def result(change: str, seed: int, nme: float, **changes: Any) -> SweepResult:
+    basis = SweepResult(
         change,
         seed,
         480,
@@ -91,7 +91,7 @@ def result(change: str, seed: int, nme: float, **changes: Any) -> Result:
     return replace(basis, **changes)
 
 
-def write_results(root: Path, *results: Result) -> Path:
+def write_results(root: Path, *results: SweepResult) -> Path:
     for one in results:
         folder = root / f"{one.change}-{one.seed}"
         folder.mkdir(parents=True)

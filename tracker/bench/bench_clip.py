@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import SIZE, portrait_frame, portrait_motion
+from tracker.sources.source_options import parse_size
 from tracker.video.frame_source import VideoInfo
 from tracker.video.video_writer import VideoWriter
 
@@ -22,20 +23,18 @@ _SMALLEST, _LARGEST = 64, 8192  # pixels per side
 _CELL = 32  # pixels per side of a cell at least; a face fills less than half of it
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Width and height from "640x480".
+def clip_size(text: str) -> tuple[int, int]:
+    """Width and height of a clip from "640x480".
 
     Raises:
         InputError: not two whole numbers in range.
     """
-    parts = text.lower().split("x")
-    if len(parts) == 2 and all(part.isdecimal() for part in parts):
-        width, height = (int(part) for part in parts)
-        if all(_SMALLEST <= side <= _LARGEST for side in (width, height)):
-            return width, height
-    raise InputError(
-        f"{text!r} is not a size: give WIDTHxHEIGHT, like 640x480, {_SMALLEST} to {_LARGEST} each."
-    )
+    size = parse_size(text)
+    if size is None or not all(_SMALLEST <= side <= _LARGEST for side in size):
+        raise InputError(
+            f"'{text}' is not a size of a clip: its sides are {_SMALLEST} to {_LARGEST} pixels."
+        )
+    return size
 
 
 def write_clip(path: Path, size: tuple[int, int], faces: int = 1) -> None:

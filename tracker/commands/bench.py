@@ -16,7 +16,7 @@ from rich.table import Table
 
 from model.errors import InputError
 from model.files import replacing
-from tracker.bench.bench_clip import parse_size, write_clip
+from tracker.bench.bench_clip import clip_size, write_clip
 from tracker.bench.bench_plan import (
     PRECISIONS,
     Choice,
@@ -101,7 +101,7 @@ def bench_command(
     runs: list[Run] = []
     missing: dict[str, str] = {}
     with native_stderr_hidden(), tempfile.TemporaryDirectory(prefix="propnet-bench-") as folder:
-        clips = _clips(source, parse_size(size), counts, Path(folder))
+        clips = _clips(source, clip_size(size), counts, Path(folder))
         out = Path(folder) / "annotated.mp4" if write else None
         finished = []
         for network in networks:

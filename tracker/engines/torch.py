@@ -21,7 +21,7 @@ from model.network.propnet import PropNet
 from model.weights import Metadata, load_network
 from tracker.engines.base import Maps, ModelInfo, Points, Precision, normalize
 from tracker.engines.torch_decode import decode_maps
-from tracker.engines.torch_graph import Recording, download, upload
+from tracker.engines.torch_graph import RecordedGraph, download, upload
 
 # Batches up to this size get a CUDA graph each. Larger ones keep the GPU busy for longer than the
 # launches take.
@@ -56,7 +56,7 @@ class TorchEngine:
         self._half = precision == "f16"
         self._network: PropNet | None = half_network(network) if self._half else network
         self._device = next(network.parameters()).device
-        self._graphs: dict[tuple[int, Decoder | None], Recording] = {}
+        self._graphs: dict[tuple[int, Decoder | None], RecordedGraph] = {}
         self._records = graphs and self._half and self._device.type == "cuda"
         self.description = (
             f"PyTorch {torch.__version__}, {_describe(self._device)}, "
@@ -136,7 +136,7 @@ class TorchEngine:
                 return download(work(pixels))
             key = len(crops), decoder
             if key not in self._graphs:
-                self._graphs[key] = Recording(work, pixels)
+                self._graphs[key] = RecordedGraph(work, pixels)
             return download(self._graphs[key](pixels))
 
     def _found(self, network: PropNet, planes: Tensor, decoder: Decoder | None) -> Tensor:

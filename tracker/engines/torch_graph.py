@@ -13,7 +13,7 @@ from torch import Tensor
 _WARM_UP = 3
 
 
-class Recording:
+class RecordedGraph:
     """Work on pixels of one shape, recorded once.
 
     Args:

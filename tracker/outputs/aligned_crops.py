@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from model.crop import CROP_SCALE, crop_image, region_from_landmarks
 from model.errors import InputError
+from model.files import replacing
 from model.markup import Markup
 from tracker.outputs.output import OutputFrame
-from tracker.outputs.tables import write_failure
 from tracker.system.closing import Closing
 from tracker.tracking.results import Face
 
@@ -70,15 +70,10 @@ class CropWriter(Closing):
 
     def _save(self, name: str, crop: NDArray[np.uint8]) -> None:
         path = self._folder / name
-        partial = path.with_suffix(".partial.jpg")
         bgr = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
         encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-        try:
+        with replacing(path) as partial:
             partial.write_bytes(encoded.tobytes())
-            partial.replace(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise write_failure(path, error) from error
 
 
 def aligned_crop(

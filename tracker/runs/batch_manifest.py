@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
+from model.files import replacing
 from tracker.runs.file_series import Result
 from tracker.runs.job import Job
 from tracker.system.settings_digest import settings_digest
@@ -94,12 +95,8 @@ class Manifest:
         """Rewrite the file without the jobs that are about to be done (again)."""
         for job in forget:
             self._lines.pop(identify(job).input, None)
-        partial = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
-        try:
+        with replacing(self.path) as partial:
             partial.write_text("".join(map(_line, self._lines.values())), "utf-8")
-            partial.replace(self.path)
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be written: {error.strerror}.") from error
 
     def add(self, result: Result) -> None:
         """Add the line of a finished job."""

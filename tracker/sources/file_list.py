@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from model.errors import InputError
+from model.files import UNFINISHED
 
 # What is taken from a folder; a file named by itself or by a pattern may be called anything.
 _VIDEOS = "mp4 m4v mov mkv webm avi mpg mpeg ts m2ts mts wmv flv 3gp ogv mxf gif"
@@ -109,4 +110,4 @@ def _candidate(path: Path, depth: int) -> str:
 
 def _ours(path: Path) -> bool:
     """Half-written outputs of a run that was killed, and hidden files."""
-    return path.stem.endswith(".partial") or path.name.startswith(".")
+    return path.stem.endswith(UNFINISHED) or path.name.startswith(".")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.errors import InputError
+from model.files import check_output, create_unfinished
 
 
 class OutputFile:
@@ -21,7 +22,7 @@ class OutputFile:
 
     Attributes:
         path: the final name.
-        partial: NAME.partial.EXT in the same folder; write here.
+        partial: a new file in the same folder; write here. See `model.files.unfinished`.
 
     Raises:
         InputError: unknown extension, no such folder, a folder that cannot be written to, an
@@ -37,22 +38,13 @@ class OutputFile:
         source: Path | None = None,
     ) -> None:
         self.path = Path(path)
-        self.partial = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
-        if self.path.suffix.lower() not in suffixes:
-            known = " or ".join(suffixes)
-            raise InputError(f"{path} does not end in {known}, which is all that can be written.")
-        if self.path.is_dir():
-            raise InputError(f"{path} is a folder: give the name of a file in it.")
-        if source is not None and self.path.exists() and self.path.samefile(source):
-            raise InputError(f"{path} is the input itself: give another name for the output.")
-        if self.path.exists() and not overwrite:
-            raise InputError(f"{path} exists already: give another name, or add --overwrite.")
+        check_output(self.path, suffixes, overwrite=overwrite, source=source)
         folder = self.path.parent
         if not folder.is_dir():
             raise InputError(f"{folder} is not an existing folder: create it for {self.path.name}.")
         try:
             # The only sure way to know that a folder can be written to is to write to it.
-            self.partial.touch()
+            self.partial = create_unfinished(self.path)
         except OSError as error:
             raise InputError(
                 f"{path} cannot be written: {error.strerror}; choose another folder."

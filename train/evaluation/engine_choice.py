@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from model.errors import InputError
+from model.files import check_output
 from tracker.engines.base import Engine
 from tracker.engines.create import create_engine
 from tracker.engines.torch import open_torch_engine
@@ -51,8 +52,7 @@ def check_outputs(json_file: Path | None, plot: Path | None) -> None:
     for path in (json_file, plot):
         if path is None:
             continue
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name a file to write.")
+        check_output(path, overwrite=True)
         parent = next(folder for folder in path.absolute().parents if folder.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK):
             raise InputError(f"cannot write {path}: no permission in {parent}.")

@@ -18,7 +18,7 @@ THRESHOLDS = (0.08, 0.10)
 
 
 @dataclass(frozen=True)
-class Summary:
+class ErrorSummary:
     """What a table row says about a set of faces.
 
     Attributes:
@@ -144,7 +144,7 @@ def cumulative_curve(
     return np.concatenate([[0.0], ordered]), shares
 
 
-def summarize(errors: NDArray[np.floating]) -> Summary:
+def summarize(errors: NDArray[np.floating]) -> ErrorSummary:
     """All figures of a set of faces; `errors` [N] fractions, N > 0, infinity for those not found.
 
     Raises:
@@ -154,7 +154,7 @@ def summarize(errors: NDArray[np.floating]) -> Summary:
         raise ValueError("no face to summarise")
     found = errors[np.isfinite(errors)]
     low, high = THRESHOLDS
-    return Summary(
+    return ErrorSummary(
         n=len(errors),
         detected=len(found) / len(errors),
         nme=100 * float(found.mean()) if len(found) else None,

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from train.data.sample import ATTRIBUTES, Sample
 from train.evaluation.landmark_errors import Evaluation
-from train.evaluation.metrics import Summary, summarize
+from train.evaluation.metrics import ErrorSummary, summarize
 
 
 def attribute_subsets(
@@ -38,16 +38,16 @@ def by_source(
     return {str(name): errors[sources == name] for name in np.unique(sources)}
 
 
-def summaries(groups: Mapping[str, NDArray[np.float64]]) -> dict[str, Summary | None]:
+def summaries(groups: Mapping[str, NDArray[np.float64]]) -> dict[str, ErrorSummary | None]:
     """Summary of each group of errors, None for an empty one."""
     return {name: summarize(errors) if len(errors) else None for name, errors in groups.items()}
 
 
 def to_json(
     settings: Mapping[str, object],
-    total: Summary,
-    subsets: Mapping[str, Summary | None],
-    sources: Mapping[str, Summary | None],
+    total: ErrorSummary,
+    subsets: Mapping[str, ErrorSummary | None],
+    sources: Mapping[str, ErrorSummary | None],
 ) -> dict[str, object]:
     """The JSON document of an evaluation.
 
@@ -63,7 +63,7 @@ def to_json(
         An empty group is null.
     """
 
-    def plain(group: Mapping[str, Summary | None]) -> dict[str, object]:
+    def plain(group: Mapping[str, ErrorSummary | None]) -> dict[str, object]:
         return {name: None if row is None else asdict(row) for name, row in group.items()}
 
     return {
@@ -95,7 +95,7 @@ def offset_sentence(result: Evaluation) -> str:
     )
 
 
-def to_table(title: str, rows: Mapping[str, Summary | None]) -> Table:
+def to_table(title: str, rows: Mapping[str, ErrorSummary | None]) -> Table:
     """A table with one row for each group of faces."""
     table = Table(title=title, title_justify="left")
     table.add_column("faces of")

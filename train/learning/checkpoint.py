@@ -11,7 +11,7 @@ import torch
 
 from model.errors import InputError
 from model.files import replacing
-from train.learning.history import Row
+from train.learning.history import HistoryRow
 from train.recipes.run_config import completed
 
 
@@ -37,7 +37,7 @@ class Progress:
     seconds: float = 0.0
     loss_sum: float = 0.0
     best: float = float("inf")
-    rows: list[Row] = field(default_factory=list)
+    rows: list[HistoryRow] = field(default_factory=list)
 
 
 def save_checkpoint(
@@ -80,7 +80,7 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[Progress, dic
         content = torch.load(path, map_location="cpu", weights_only=True)
         found, states = completed(content["settings"]), content["states"]
         values = dict(content["progress"])
-        rows = [Row(**row) for row in values.pop("rows")]
+        rows = [HistoryRow(**row) for row in values.pop("rows")]
         progress = Progress(**values, rows=rows)
         different = [key for key in settings if found.get(key) != settings[key]]
     except (

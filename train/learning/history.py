@@ -10,7 +10,7 @@ from model.files import replacing
 
 
 @dataclass(frozen=True)
-class Row:
+class HistoryRow:
     """State of a run after an epoch.
 
     Attributes:
@@ -34,10 +34,10 @@ class Row:
     dev_nme: float
 
 
-def write_history(path: Path, rows: list[Row]) -> None:
+def write_history(path: Path, rows: list[HistoryRow]) -> None:
     """Write all rows as CSV."""
     with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)])
+        writer = csv.DictWriter(file, [field.name for field in fields(HistoryRow)])
         writer.writeheader()
         writer.writerows(
             {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in asdict(row).items()}
@@ -45,7 +45,7 @@ def write_history(path: Path, rows: list[Row]) -> None:
         )
 
 
-def plot_history(path: Path, rows: list[Row]) -> None:
+def plot_history(path: Path, rows: list[HistoryRow]) -> None:
     """Plot loss and dev NME over the faces trained on, as PNG."""
     # Imported here: matplotlib takes a second that a training start need not wait for.
     from matplotlib.figure import Figure  # noqa: PLC0415

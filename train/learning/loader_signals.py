@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+from tracker.system.stop_signals import SIGNALS
+
 # Windows has neither process groups nor signal masks; there Ctrl-C finds its own way.
 _POSIX = hasattr(os, "setpgrp")
 
@@ -24,39 +23,6 @@ class Interrupted(Exception):  # noqa: N818 - nothing went wrong
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.number = number
-
-
-@contextmanager
-def held_signals() -> Iterator[Callable[[], int]]:
-    """Note SIGTERM and Ctrl-C instead of dying of them.
-
-    The first signal is noted; a second one acts as usual, for those who cannot wait.
-
-    Yields:
-        A function that returns the number of the signal that came, 0 if none did. In threads
-        other than the main one Python delivers no signals, and it is always 0.
-    """
-    came = [0]
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: 0
-        return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            # None: a handler that was not set from Python, which cannot be put back.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-    def note(number: int, frame: FrameType | None) -> None:
-        came[0] = number
-        restore()
-
-    for number in SIGNALS:
-        signal.signal(number, note)
-    try:
-        yield lambda: came[0]
-    finally:
-        restore()
 
 
 @contextmanager

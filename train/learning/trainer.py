@@ -15,13 +15,14 @@ from model.errors import InputError
 from model.weights import Metadata, save_network
 from tracker.engines.base import ModelInfo
 from tracker.engines.torch import TorchEngine
+from tracker.system.stop_signals import StopFlag, interrupt_flag
 from train.data.sample import Sample
 from train.evaluation.landmark_errors import evaluate
 from train.learning.checkpoint import Progress, load_checkpoint, save_checkpoint
 from train.learning.feed import Feed
-from train.learning.history import Row, plot_history, write_history
+from train.learning.history import HistoryRow, plot_history, write_history
 from train.learning.learner import Learner
-from train.learning.loader_signals import Interrupted, held_signals
+from train.learning.loader_signals import Interrupted
 from train.learning.processes import World
 from train.recipes.recipe import Recipe, Stage
 from train.recipes.run_config import RunConfig
@@ -72,7 +73,7 @@ class Trainer:
         self.checkpoint = config.out / "checkpoint.pt"
         self._settings = config.settings(train, world.size)
         self._notes = config.notes(train)
-        self._signal: Callable[[], int] = lambda: 0
+        self._stop = StopFlag()
         if self.checkpoint.is_file():
             self.progress, states = load_checkpoint(self.checkpoint, self._settings)
             self.learner.restore(states)
@@ -91,7 +92,7 @@ class Trainer:
             InputError: the loss is no longer finite, or files cannot be written.
             Interrupted: a signal came; the same command resumes.
         """
-        with held_signals() as self._signal:
+        with interrupt_flag(held=True) as self._stop:
             while self._done() < 1:
                 self._epoch()
         return self.progress
@@ -154,7 +155,7 @@ class Trainer:
             The signal that ends the run, 0 if there is none. It is the same decision in every
             process: one that left alone would leave the others waiting.
         """
-        own = self._signal()
+        own = self._stop.number
         flag = torch.tensor(float(own > 0), device=loss.device)
         value, stop = self.world.mean(torch.stack([loss, flag])).tolist()
         progress = self.progress
@@ -199,10 +200,12 @@ class Trainer:
         engine = TorchEngine(self.learner.average.network, info)
         return 100 * float(evaluate(engine, self.dev_samples).errors.mean())
 
-    def _row(self, stage: Stage, loss: float, nme: float) -> Row:
+    def _row(self, stage: Stage, loss: float, nme: float) -> HistoryRow:
         p = self.progress
         minutes = p.seconds / 60
-        return Row(p.epoch, p.step, p.images, minutes, stage.size, self.learner.rate, loss, nme)
+        return HistoryRow(
+            p.epoch, p.step, p.images, minutes, stage.size, self.learner.rate, loss, nme
+        )
 
     def _save_weights(self, label: str, stage: Stage, nme: float) -> None:
         notes = (

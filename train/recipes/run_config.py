@@ -17,8 +17,8 @@ from train.data.sample import Sample
 from train.recipes.recipe import Recipe
 from train.recipes.yaml_settings import build
 
-Precision = Literal["bf16", "f32"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+TrainingPrecision = Literal["bf16", "f32"]
+PRECISIONS: tuple[TrainingPrecision, ...] = get_args(TrainingPrecision)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class RunConfig:
     seed: int = 0
     workers: int = 0
     compile: bool = False
-    precision: Precision = "bf16"
+    precision: TrainingPrecision = "bf16"
     recipe_name: str = ""
     checkpoint_minutes: float = 5.0
     init: str | None = None

@@ -17,7 +17,7 @@ _AROUND = 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
+class ChangedFace:
     """A face to change.
 
     Attributes:
@@ -61,18 +61,18 @@ class Shot:
     moved: NDArray[np.float64] | None = None
 
 
-def clean_shot(face: Face, size: int) -> Shot:
+def clean_shot(face: ChangedFace, size: int) -> Shot:
     """The crop of the unchanged picture."""
     return cut(face, face.region, size)
 
 
-def cut(face: Face, region: Region, size: int) -> Shot:
+def cut(face: ChangedFace, region: Region, size: int) -> Shot:
     """A crop of `size` pixels of the unchanged picture; `region` is in its pixels."""
     return Shot(crop_image(face.image, region, size), crop_matrix(region, size))
 
 
 def cut_near(
-    face: Face,
+    face: ChangedFace,
     pixels: float,
     size: int,
     change: Callable[[NDArray[np.uint8], float], NDArray[np.uint8]],

@@ -20,7 +20,7 @@ from train.augmentation.occluders import cover_mask
 from train.augmentation.random_view import jpeg, motion_kernel
 from train.augmentation.turned_head import MOST, Turn, turned_crop
 from train.data.label_groups import head_pose
-from train.robustness_probe.changed_face import Face, Shot, clean_shot, cut, cut_near
+from train.robustness_probe.changed_face import ChangedFace, Shot, clean_shot, cut, cut_near
 
 # Noise and JPEG belong to the pixels of a camera. Larger faces are first shrunk to this size, that
 # of a face in a usual video; otherwise the noise of a large photograph would average out.
@@ -51,7 +51,7 @@ class Condition:
     values: tuple[float, ...]
     clean: float | None
     show: str
-    change: Callable[[Face, float, int], Shot | None]
+    change: Callable[[ChangedFace, float, int], Shot | None]
     clean_word: str | None = None
 
     def label(self, value: float) -> str:
@@ -61,14 +61,14 @@ class Condition:
         return self.show.format(value)
 
 
-def small(face: Face, pixels: float, size: int) -> Shot | None:
+def small(face: ChangedFace, pixels: float, size: int) -> Shot | None:
     """A face of that size in a smaller picture; None if it is smaller already."""
     if face.size < pixels:
         return None
     return cut_near(face, pixels, size, lambda image, _: image)
 
 
-def moving(face: Face, percent: float, size: int) -> Shot:
+def moving(face: ChangedFace, percent: float, size: int) -> Shot:
     """Motion blur along a straight line, its length rounded to an odd number of pixels."""
 
     def blur(image: NDArray[np.uint8], side: float) -> NDArray[np.uint8]:
@@ -82,7 +82,7 @@ def moving(face: Face, percent: float, size: int) -> Shot:
     return cut_near(face, _BLURRED_FACE, size, blur)
 
 
-def defocused(face: Face, percent: float, size: int) -> Shot:
+def defocused(face: ChangedFace, percent: float, size: int) -> Shot:
     """Gaussian blur of that standard deviation."""
 
     def blur(image: NDArray[np.uint8], side: float) -> NDArray[np.uint8]:
@@ -93,12 +93,12 @@ def defocused(face: Face, percent: float, size: int) -> Shot:
     return cut_near(face, _BLURRED_FACE, size, blur)
 
 
-def rolled(face: Face, degrees: float, size: int) -> Shot:
+def rolled(face: ChangedFace, degrees: float, size: int) -> Shot:
     """The tracker's roll is off: the crop is turned clockwise, so the face in it the other way."""
     return cut(face, replace(face.region, angle=face.region.angle + np.deg2rad(degrees)), size)
 
 
-def turned(face: Face, degrees: float, size: int) -> Shot | None:
+def turned(face: ChangedFace, degrees: float, size: int) -> Shot | None:
     """The head is turned further to its side; None where that would be too far."""
     found = head_pose(face.points, face.markup)
     if found is None or abs(found[0].angles[1]) + degrees > MOST:
@@ -112,7 +112,7 @@ def turned(face: Face, degrees: float, size: int) -> Shot | None:
     return Shot(crop, matrix, from_crop(after, matrix))
 
 
-def shifted(face: Face, percent: float, size: int) -> Shot:
+def shifted(face: ChangedFace, percent: float, size: int) -> Shot:
     """The crop is off by part of the face's size, in some direction."""
     angle = face.chance().uniform(0, 2 * np.pi)
     way = percent / 100 * face.size
@@ -120,24 +120,24 @@ def shifted(face: Face, percent: float, size: int) -> Shot:
     return cut(face, replace(face.region, x=float(x), y=float(y)), size)
 
 
-def scaled(face: Face, factor: float, size: int) -> Shot:
+def scaled(face: ChangedFace, factor: float, size: int) -> Shot:
     """The crop is too large, or too small."""
     return cut(face, replace(face.region, size=factor * face.region.size), size)
 
 
-def dark(face: Face, stops: float, size: int) -> Shot:
+def dark(face: ChangedFace, stops: float, size: int) -> Shot:
     """A dark room: see `low_light`."""
     return cut_near(
         face, CAMERA_FACE, size, lambda image, _: low_light(image, 2.0**stops, face.chance())
     )
 
 
-def compressed(face: Face, quality: float, size: int) -> Shot:
+def compressed(face: ChangedFace, quality: float, size: int) -> Shot:
     """JPEG."""
     return cut_near(face, CAMERA_FACE, size, lambda image, _: jpeg(image, int(quality)))
 
 
-def covered(face: Face, percent: float, size: int) -> Shot:
+def covered(face: ChangedFace, percent: float, size: int) -> Shot:
     """Something in front of that share of the landmarks, which grows from step to step."""
     shot = clean_shot(face, size)
     points = to_crop(face.points, shot.matrix)

@@ -21,7 +21,7 @@ from train.evaluation.landmark_errors import check_comparable
 from train.evaluation.markup_conversion import to_markup
 from train.evaluation.metrics import face_errors
 from train.evaluation.predict import true_region
-from train.robustness_probe.changed_face import Face, Shot, clean_shot
+from train.robustness_probe.changed_face import ChangedFace, Shot, clean_shot
 from train.robustness_probe.conditions import CONDITIONS, Condition
 
 
@@ -144,7 +144,7 @@ def _jobs(
     texture = _texture(samples[second], samples[second].load(), size, second)
     for number, sample in enumerate(samples):
         image = sample.load()
-        face = Face(
+        face = ChangedFace(
             number, image, true_region(sample, image), sample.points, sample.markup.name, texture
         )
         texture = _texture(sample, image, size, number)

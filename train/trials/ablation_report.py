@@ -21,7 +21,7 @@ _BUDGET = ("epochs", "size", "batch", "recipe", "training_faces", "n")
 
 
 @dataclass(frozen=True)
-class Result:
+class AblationResult:
     """Score of one run: the last epoch's averaged weights on the dev split, true box.
 
     Attributes:
@@ -55,21 +55,23 @@ class Result:
     auc10: float
 
 
-def read_results(out: Path, variants: Sequence[Variant]) -> list[Result]:
+def read_results(out: Path, variants: Sequence[Variant]) -> list[AblationResult]:
     """Results of all finished runs of some variants, whatever their seeds.
 
     Raises:
         InputError: a damaged file, no finished run, or runs of different budgets.
     """
     names = {variant.name for variant in variants}
-    results = [r for r in read_trials(out, RESULT, Result, "ablation") if r.variant in names]
+    results = [
+        r for r in read_trials(out, RESULT, AblationResult, "ablation") if r.variant in names
+    ]
     if not results:
         raise InputError(f"{out} holds no finished run of these tables: run the ablation first.")
     check_budgets(out, results, _BUDGET)
     return results
 
 
-def to_json(results: Sequence[Result], tables: Sequence[int]) -> dict[str, Any]:
+def to_json(results: Sequence[AblationResult], tables: Sequence[int]) -> dict[str, Any]:
     """The report for programs: every table with its rows, ours and the paper's."""
     return {
         "dataset": "dev split, true box, last epoch",
@@ -85,7 +87,7 @@ def to_json(results: Sequence[Result], tables: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def to_tables(results: Sequence[Result], tables: Sequence[int]) -> list[Table]:
+def to_tables(results: Sequence[AblationResult], tables: Sequence[int]) -> list[Table]:
     """The report for people."""
     first, shown = results[0], []
     for number in tables:
@@ -122,7 +124,7 @@ def to_tables(results: Sequence[Result], tables: Sequence[int]) -> list[Table]:
     return shown
 
 
-def _row(entry: Entry, results: Sequence[Result]) -> dict[str, Any]:
+def _row(entry: Entry, results: Sequence[AblationResult]) -> dict[str, Any]:
     """Our figures of a row, means with their deviations over seeds, and the paper's.
 
     `change` is the difference in NME to the baseline of the same seed, whose views and start have

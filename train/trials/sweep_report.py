@@ -20,7 +20,7 @@ _BUDGET = ("epochs", "recipe", "training_faces", "n")
 
 
 @dataclass(frozen=True)
-class Result:
+class SweepResult:
     """Scores of one run: the last epoch's averaged weights on the dev split.
 
     Attributes:
@@ -59,20 +59,20 @@ class Result:
     closed: float | None
 
 
-def read_results(out: Path) -> list[Result]:
+def read_results(out: Path) -> list[SweepResult]:
     """Results of all finished runs of a folder.
 
     Raises:
         InputError: a damaged file, no finished run, or runs of different budgets.
     """
-    results = read_trials(out, RESULT, Result, "sweep")
+    results = read_trials(out, RESULT, SweepResult, "sweep")
     if not results:
         raise InputError(f"{out} holds no finished run: run the sweep first.")
     check_budgets(out, results, _BUDGET)
     return results
 
 
-def to_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
+def to_rows(results: Sequence[SweepResult]) -> list[dict[str, Any]]:
     """One row a change, the base first, then from the lowest NME to the highest.
 
     `change` is the difference in NME to the base of the same seed: where a change leaves the faces
@@ -104,7 +104,7 @@ def to_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["change"] != BASE, row["nme"]["mean"], row["change"]))
 
 
-def to_table(results: Sequence[Result]) -> Table:
+def to_table(results: Sequence[SweepResult]) -> Table:
     """The rows for people."""
     first = results[0]
     table = Table(

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from model.errors import InputError
 from tests.support.tiny_onnx import tiny_onnx
 from tracker.bench import bench_plan, chain_timing, memory, roofline
-from tracker.bench.bench_clip import grid, parse_size, write_clip
+from tracker.bench.bench_clip import clip_size, grid, write_clip
 from tracker.bench.bench_plan import Choice, parse_engines, parse_faces, parse_weights
 from tracker.bench.chain_timing import STAGES, WARM_UP, BenchResult, Memory, measure
 from tracker.bench.roofline import Limit
@@ -40,13 +40,13 @@ def run(*arguments: str) -> Any:
     ("text", "size"), [("640x480", (640, 480)), ("64x64", (64, 64)), ("1280X720", (1280, 720))]
 )
 def test_sizes(text: str, size: tuple[int, int]) -> None:
-    assert parse_size(text) == size
+    assert clip_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "640", "640x", "640x480x3", "640*480", "-640x480", "63x64"])
 def test_bad_sizes_are_named(text: str) -> None:
     with pytest.raises(InputError, match="is not a size"):
-        parse_size(text)
+        clip_size(text)
 
 
 def test_the_built_in_clip_has_the_size_and_a_face(tmp_path: Path) -> None:

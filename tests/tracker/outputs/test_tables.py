@@ -145,9 +145,9 @@ def test_unusable_outputs(tmp_path: Path, suffix: str) -> None:
 def test_full_disk(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full, which this system does not have")
-    full = tmp_path / f"full.partial{suffix}"
+    full = tmp_path / f"full.0.partial{suffix}"
     full.symlink_to("/dev/full")
-    monkeypatch.setattr(Path, "touch", lambda self, *args: None)
+    monkeypatch.setattr("tracker.system.output_file.create_unfinished", lambda path: full)
     with (
         pytest.raises(InputError, match=rf"full\{suffix} cannot be written on: No space left"),
         open_table(tmp_path / f"full{suffix}", 98) as table,

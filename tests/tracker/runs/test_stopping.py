@@ -158,8 +158,7 @@ def test_a_real_process(network: Path, tmp_path: Path) -> None:
     child = subprocess.Popen(
         [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    partial = tmp_path / "out.partial.csv"
-    while not partial.exists() and child.poll() is None:
+    while not list(tmp_path.glob("out.*.partial.csv")) and child.poll() is None:
         time.sleep(0.01)
     child.send_signal(signal.SIGTERM)
     _, errors = child.communicate(timeout=60)

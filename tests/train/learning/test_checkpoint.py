@@ -13,11 +13,11 @@ import torch
 
 from model.errors import InputError
 from train.learning.checkpoint import Progress, load_checkpoint, save_checkpoint
-from train.learning.history import Row, plot_history, write_history
+from train.learning.history import HistoryRow, plot_history, write_history
 
 ROWS = [
-    Row(1, 10, 80, 0.5, 128, 1.5e-3, 3.25, 12.3456789),
-    Row(2, 20, 160, 1.0, 256, 0.0, 1.5, 6.5),
+    HistoryRow(1, 10, 80, 0.5, 128, 1.5e-3, 3.25, 12.3456789),
+    HistoryRow(2, 20, 160, 1.0, 256, 0.0, 1.5, 6.5),
 ]
 SETTINGS: dict[str, Any] = {"seed": 3, "recipe": {"stages": ({"until": 1.0},)}, "epochs": None}
 PROGRESS = Progress(2, 3, 23, 184, 71.25, 4.5, 6.5, ROWS)
@@ -116,7 +116,7 @@ def test_history_as_csv(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [ROWS[:1], ROWS])
-def test_plot_of_a_history(tmp_path: Path, rows: list[Row]) -> None:
+def test_plot_of_a_history(tmp_path: Path, rows: list[HistoryRow]) -> None:
     path = tmp_path / "metrics.png"
     plot_history(path, rows)
     image = cv2.imread(str(path))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import InputError
+from model.files import check_output, create_unfinished, replacing, unfinished
+
+NAMES = st.text(
+    st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1, max_size=60
+).filter(lambda name: name not in (".", ".."))
+
+
+@given(NAMES)
+def test_names_of_unfinished_files_are_new_and_fit(name: str) -> None:
+    path = Path("folder") / name
+    one, other = unfinished(path), unfinished(path)
+    assert one != other
+    assert one.parent == path.parent
+    assert one.name.endswith(f".partial{path.suffix}")
+    if len(os.fsencode(path.suffix)) < 40:
+        assert len(os.fsencode(one.name)) <= 255
+
+
+def test_a_file_that_looks_unfinished_is_nobodys_to_replace(tmp_path: Path) -> None:
+    theirs = tmp_path / "foo.partial.csv"
+    theirs.write_text("theirs")
+    with replacing(tmp_path / "foo.csv") as partial:
+        assert partial != theirs
+        partial.write_text("ours")
+    assert theirs.read_text() == "theirs"
+    assert (tmp_path / "foo.csv").read_text() == "ours"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_it_is_made_exclusively(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.files.secrets.token_hex", lambda _: "0" * 8)
+    made = create_unfinished(tmp_path / "a.csv")
+    assert made.name == "a.00000000.partial.csv"
+    with pytest.raises(FileExistsError):
+        create_unfinished(tmp_path / "a.csv")
+    with pytest.raises(InputError, match="cannot write"), replacing(tmp_path / "a.csv"):
+        pass
+    assert made.exists()
+
+
+def test_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.txt"
+    with replacing(path) as partial:
+        partial.write_text("old")
+    with pytest.raises(RuntimeError), replacing(path) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [entry.name for entry in path.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
+def test_files_have_the_modes_of_other_files(tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    with replacing(tmp_path / "ours") as partial:
+        partial.write_text("x")
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("usual", "ours")}
+    assert len(modes) == 1
+
+
+def test_what_cannot_be_written_to(tmp_path: Path) -> None:
+    there = tmp_path / "there.csv"
+    there.touch()
+    check_output(tmp_path / "new.CSV", (".csv",))
+    check_output(there, overwrite=True)
+    for arguments, words in (
+        (((tmp_path / "a.txt"), (".csv", ".jsonl")), "does not end in .csv or .jsonl"),
+        ((tmp_path,), "is a folder"),
+        ((there,), "exists already: give another name, or add --overwrite"),
+    ):
+        with pytest.raises(InputError, match=words):
+            check_output(*arguments)
+    with pytest.raises(InputError, match="is the input itself"):
+        check_output(there, overwrite=True, source=there)
