@@ -29,7 +29,7 @@ from model.files import check_output, replacing
 from model.markup import WFLW
 from model.weights import load_network
 from model.zoo import INT8, find_weights
-from tracker.engines.onnx_file import OUTPUT, keep_outputs, read_onnx
+from tracker.engines.onnx_file import OUTPUT, read_onnx, with_outputs
 
 # Faces on which is decided what stays in floats. More take longer: every part of the network is
 # tried on them.
@@ -151,7 +151,7 @@ def _float_model(weights: str | None, file: Path | None, console: Console) -> on
         markup = metadata.config.markup
         with console.status("exporting"):
             model = build_graph(network, metadata, metadata.input_size)
-        keep_outputs(model, {OUTPUT})
+        model = with_outputs(model, {OUTPUT})
     else:
         path = file if weights is None else find_weights(weights, ".onnx")
         source = read_onnx(str(path), "f32")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model.confidence import Calibration
 from model.errors import InputError
@@ -84,8 +84,7 @@ def read_onnx(weights: str, precision: Precision = "auto", maps: bool = False) -
     if maps:
         _check_maps(model, info, path)
     if any(output.name not in wanted for output in model.graph.output):
-        keep_outputs(model, wanted)
-        data = model.SerializeToString(deterministic=True)
+        data = with_outputs(model, wanted).SerializeToString(deterministic=True)
     return OnnxFile(path, data, info, int8)
 
 
@@ -181,32 +180,17 @@ def _check_shape(values: object, name: str, expected: tuple[int, ...], path: Pat
         )
 
 
-def keep_outputs(model: onnx.ModelProto, names: Collection[str]) -> None:
-    """Remove all other outputs, and whatever only they depended on.
+def with_outputs(model: onnx.ModelProto, names: Collection[str]) -> onnx.ModelProto:
+    """The part of a model that some of its outputs need, with the model's metadata.
 
     Args:
-        model: is changed.
+        model: not changed.
         names: outputs to keep.
     """
-    graph = model.graph
-    _keep(graph.output, lambda value: value.name in names)
-    needed = {value.name for value in graph.output}
-    used: set[int] = set()
-    # Nodes are in the order in which they compute, so one look from the end sees all users first.
-    for index in range(len(graph.node) - 1, -1, -1):
-        if needed.intersection(graph.node[index].output):
-            used.add(index)
-            needed.update(graph.node[index].input)
-    nodes = [node for index, node in enumerate(graph.node) if index in used]
-    made = {name for node in nodes for name in node.output}
-    del graph.node[:]
-    graph.node.extend(nodes)
-    _keep(graph.initializer, lambda tensor: tensor.name in needed)
-    _keep(graph.value_info, lambda value: value.name in made)
+    from onnx.utils import Extractor  # noqa: PLC0415  (as above)
 
-
-def _keep(values: Any, wanted: Callable[[Any], bool]) -> None:
-    """Remove the items of a repeated field that are not wanted."""
-    kept = [value for value in values if wanted(value)]
-    del values[:]
-    values.extend(kept)
+    outputs = [value.name for value in model.graph.output if value.name in names]
+    part = Extractor(model).extract_model([value.name for value in model.graph.input], outputs)
+    # The extractor leaves them behind.
+    part.metadata_props.extend(model.metadata_props)
+    return part

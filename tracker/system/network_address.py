@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from model.errors import InputError
 
@@ -36,20 +37,23 @@ def parse_address(text: str, default_port: int | None = None) -> Address:
     Raises:
         InputError: not such a text, or the port is out of range.
     """
-    rest, _, tail = text.strip().rpartition(":")
-    if not rest and tail.isdecimal():
-        host, port = "", tail
-    elif tail.isdecimal() and (":" not in rest or rest.startswith("[")):
-        host, port = rest, tail
-    else:
-        host, port = text.strip(), str(default_port) if default_port is not None else ""
-    host = host.removeprefix("[").removesuffix("]") or LOOPBACK
-    well_formed = port.isdecimal() and int(port) <= 65535 and not set(host) & set(" /[],")
-    if not well_formed or (":" in host and not _is_ip(host)):
+    given = text.strip()
+    if given.isdecimal():  # a port alone
+        given = f":{given}"
+    elif _is_ip(given) and ":" in given:  # its colons are not a port's
+        given = f"[{given}]"
+    try:
+        parts = urlsplit(f"//{given}")
+        host, port = parts.hostname or LOOPBACK, parts.port
+    except ValueError:  # no number, beyond 65535, brackets that hold no address
+        host, port, parts = "", None, urlsplit("")
+    port = default_port if port is None else port
+    # Neither a path nor a user, and no list of hosts.
+    if port is None or parts.netloc != given or parts.username or not host or set(host) & set(" ,"):
         raise InputError(
             f"'{text}' is no network address: give HOST:PORT, such as {LOOPBACK}:8000, or PORT."
         )
-    return Address(host, int(port))
+    return Address(host, port)
 
 
 def is_loopback(host: str) -> bool:

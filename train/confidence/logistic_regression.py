@@ -6,19 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import auc, roc_curve
 
 # Bins of a reliability diagram: tenths, as the literature draws it.
 BINS = 10
 # Strength of the prior that holds weights (per standard deviation of a feature) near 0: as much as
 # one face says. Without it perfectly separable faces would make them infinite.
 _RIDGE = 1.0
-_MOST_STEPS = 100
 
 
 def fit_logistic(
     features: NDArray[np.float64], happened: NDArray[np.bool_], ridge: float = _RIDGE
 ) -> tuple[float, ...]:
-    """Offset and weights of the most probable logistic model, by Newton's method.
+    """Offset and weights of the most probable logistic model.
 
     Args:
         features: [N, F].
@@ -31,44 +32,13 @@ def fit_logistic(
     Raises:
         ValueError: only one kind.
     """
-    target = np.asarray(happened, dtype=np.float64)
-    if target.min() == target.max():
+    if happened.min() == happened.max():
         raise ValueError("nothing to tell apart")
     centre, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
-    design = np.column_stack([np.ones(len(features)), (features - centre) / spread])
-    prior = ridge * np.eye(design.shape[1])
-    prior[0, 0] = 0
-    share = target.mean()
-    weights = np.zeros(design.shape[1])
-    weights[0] = np.log(share / (1 - share))
-    loss = _loss(design, target, prior, weights)
-    for _ in range(_MOST_STEPS):
-        chance = 0.5 + 0.5 * np.tanh(design @ weights / 2)
-        gradient = design.T @ (chance - target) + prior @ weights
-        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + prior
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(len(weights)), gradient)
-        # The loss is convex: a step that is too long is only to be shortened.
-        length = 1.0
-        while (new := _loss(design, target, prior, weights - length * step)) > loss:
-            length /= 2
-            if length < 1e-6:
-                break
-        weights, done = weights - length * step, loss - new < 1e-10 * abs(loss)
-        loss = new
-        if done:
-            break
-    own = weights[1:] / spread
-    return (float(weights[0] - own @ centre), *(float(value) for value in own))
-
-
-def _loss(
-    design: NDArray[np.float64],
-    target: NDArray[np.float64],
-    prior: NDArray[np.float64],
-    weights: NDArray[np.float64],
-) -> float:
-    logit = design @ weights
-    return float(np.sum(np.logaddexp(0, logit) - target * logit) + weights @ prior @ weights / 2)
+    model = LogisticRegression(C=1 / ridge, solver="newton-cholesky", tol=1e-10)
+    model.fit((features - centre) / spread, happened)
+    own = model.coef_[0] / spread
+    return (float(model.intercept_[0] - own @ centre), *(float(value) for value in own))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +86,5 @@ def roc(
         Rate of false alarms and rate of hits, ascending, for every threshold, and the area under
         the curve: the chance that a random case that happened scores over one that did not.
     """
-    order = np.argsort(-np.asarray(scores), kind="stable")
-    ranked, yes = np.asarray(scores)[order], np.asarray(happened, dtype=bool)[order]
-    # Equal scores are passed by a threshold together.
-    last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-    hits = np.concatenate([[0.0], np.cumsum(yes)[last] / yes.sum()])
-    alarms = np.concatenate([[0.0], np.cumsum(~yes)[last] / (~yes).sum()])
-    return alarms, hits, float(np.trapezoid(hits, alarms))
+    alarms, hits, _ = roc_curve(happened, scores, drop_intermediate=False)
+    return alarms, hits, float(auc(alarms, hits))

@@ -21,7 +21,7 @@ from tracker import Tracker, TrackerOptions
 from tracker.engines import create as engines
 from tracker.engines.base import Maps
 from tracker.engines.create import create_engine
-from tracker.engines.onnx_file import keep_outputs, read_onnx
+from tracker.engines.onnx_file import read_onnx, with_outputs
 
 CROPS = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
 NAMES = ("openvino", "onnxruntime", "torch")
@@ -84,7 +84,11 @@ def test_pruning_keeps_what_is_needed_and_no_more() -> None:
             b = Neg(n)
         }"""
     )
-    keep_outputs(graph, {"a"})
+    onnx.helper.set_model_props(graph, {"propnet.name": "tiny"})
+    graph = with_outputs(graph, {"a"})
+    assert [(entry.key, entry.value) for entry in graph.metadata_props] == [
+        ("propnet.name", "tiny")
+    ]
     assert [node.op_type for node in graph.graph.node] == ["Add", "Relu"]
     assert [tensor.name for tensor in graph.graph.initializer] == ["u"]
     assert [output.name for output in graph.graph.output] == ["a"]

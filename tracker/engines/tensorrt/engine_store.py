@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
 from model.errors import InputError
 from model.files import replacing
@@ -191,11 +192,12 @@ def given_engine(path: Path, flavour: Flavour, gpu: Gpu) -> tuple[bytes, EngineR
 
 
 def engine_folder() -> Path:
-    """Where engines are kept: $PROPNET_CACHE, else propnet in $XDG_CACHE_HOME or ~/.cache."""
-    if given := os.environ.get("PROPNET_CACHE"):
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "propnet"
+    """Where engines are kept: $PROPNET_CACHE, else the user's cache as the system has it.
+
+    That is propnet in $XDG_CACHE_HOME or ~/.cache on Linux.
+    """
+    given = os.environ.get("PROPNET_CACHE")
+    return Path(given) if given else user_cache_path("propnet", appauthor=False)
 
 
 def _timing_path(record: EngineRecord) -> Path:

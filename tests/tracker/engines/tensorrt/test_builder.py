@@ -22,7 +22,7 @@ from model.weights import Metadata
 from model.zoo import shipped
 from tests.support.small_network import exported_small
 from tests.support.tiny_onnx import tiny_onnx
-from tracker.engines.onnx_file import OUTPUT, keep_outputs, read_onnx
+from tracker.engines.onnx_file import OUTPUT, read_onnx, with_outputs
 from tracker.engines.tensorrt import engine_store
 from tracker.engines.tensorrt.builder import Batch, build_engine, make_logger, parse_network
 from tracker.engines.tensorrt.cuda import Gpu
@@ -66,8 +66,7 @@ def exported(name: str) -> onnx.ModelProto:
     torch.manual_seed(0)
     network = PropNet(VARIANTS[name]).eval()
     graph = build_graph(network, Metadata(name, VARIANTS[name], 128), 128)
-    keep_outputs(graph, {OUTPUT})
-    return graph
+    return with_outputs(graph, {OUTPUT})
 
 
 @pytest.mark.parametrize("name", VARIANTS)
