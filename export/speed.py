@@ -29,8 +29,9 @@ from model.errors import InputError, run_command
 from model.files import replacing
 from model.weights import load_network
 from model.zoo import find_weights
+from tracker.bench.device_limit import Device, Limit
 from tracker.bench.network_cost import network_work
-from tracker.bench.roofline import Device, Limit, measure_limit
+from tracker.bench.roofline import measure_limit
 from tracker.engines.base import Engine, PointEngine
 from tracker.engines.onnx_file import read_onnx
 

@@ -12,8 +12,8 @@ from export.speed import speed
 from model.config import VARIANTS
 from model.errors import InputError
 from tests.support.small_network import CONFIG, SIZE, exported_small
+from tracker.bench.device_limit import Limit
 from tracker.bench.network_cost import network_work
-from tracker.bench.roofline import Limit
 from tracker.bench.torch_roofline import torch_limit
 
 
@@ -26,7 +26,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("width", [4, 2])
 def test_a_processor_has_a_limit_in_torch(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tracker.bench.roofline as measuring
+    import tracker.bench.device_limit as measuring
     import tracker.bench.torch_roofline as limit_module
 
     monkeypatch.setitem(limit_module._SIDES, "cpu", (64, 128))

@@ -11,8 +11,9 @@ from typing import cast, get_args
 from model.errors import InputError
 from model.zoo import INT8, shipped
 from tracker.bench.chain_timing import BenchResult
+from tracker.bench.device_limit import Device, Limit
 from tracker.bench.network_cost import network_work
-from tracker.bench.roofline import Device, Limit, measure_limit
+from tracker.bench.roofline import measure_limit
 from tracker.engines.base import Engine, Precision
 from tracker.engines.create import ENGINES
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from tracker.bench.bench_plan import Possible
 from tracker.bench.chain_timing import STAGES, BenchResult
-from tracker.bench.roofline import Limit
+from tracker.bench.device_limit import Limit
 
 _THREADS = {"read": "reader", "draw": "writer", "write": "writer"}
 # Under this share of the faces asked for, a run is not what its heading says.

@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from time import perf_counter
-from typing import Literal
 
 import numpy as np
 
-from tracker.bench.network_cost import Work
-
-Device = Literal["cpu", "cuda"]
+from tracker.bench.device_limit import Device, Limit, fastest
 
 # Products of 0.1 and 1 ms: large enough for all cores, and short enough that among many runs some
 # are not interrupted by other programs.
 _SIDES = (256, 512)
 # Far beyond any cache: 256 MB of 32-bit numbers, copied in pieces of 4 MB for the same reason.
 _PIECES, _PIECE = 64, 1 << 20
-_REPEATS, _SECONDS = 5, 1.0
-
-
-@dataclass(frozen=True)
-class Limit:
-    """Measured speeds of a device.
-
-    Attributes:
-        macs: multiply-accumulates per second in a large matrix product.
-        bandwidth: bytes per second read and written by a copy of a large array.
-    """
-
-    macs: float
-    bandwidth: float
-
-    def seconds(self, work: Work, batch: float) -> float:
-        """The least time for a batch: it cannot compute faster, nor move data faster."""
-        return max(batch * work.macs / self.macs, work.weight_bytes / self.bandwidth)
 
 
 def measure_limit(device: Device, width: int) -> Limit | None:
@@ -58,17 +35,6 @@ def measure_limit(device: Device, width: int) -> Limit | None:
     from tracker.bench.torch_roofline import torch_limit  # noqa: PLC0415  (only where there is torch)
 
     return torch_limit(device, width)
-
-
-def fastest(run: Callable[[], object]) -> float:
-    """Seconds of the fastest of many runs: the limit is what the device can do undisturbed."""
-    run()
-    times: list[float] = []
-    while len(times) < _REPEATS or sum(times) < _SECONDS:
-        start = perf_counter()
-        run()
-        times.append(perf_counter() - start)
-    return min(times)
 
 
 def _processor_limit() -> Limit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tracker.bench.roofline import Device, Limit, fastest
+from tracker.bench.device_limit import Device, Limit, fastest
 
 # Large enough for the matrix units. A processor's are of 0.1 to 30 ms: the short ones are the less
 # interrupted by other programs.

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from model.errors import InputError
 from tests.support.tiny_onnx import tiny_onnx
-from tracker.bench import bench_plan, chain_timing, memory, roofline
+from tracker.bench import bench_plan, chain_timing, device_limit, memory
 from tracker.bench.bench_clip import clip_size, grid, write_clip
 from tracker.bench.bench_plan import Choice, parse_engines, parse_faces, parse_weights
 from tracker.bench.chain_timing import STAGES, WARM_UP, BenchResult, Memory, measure
-from tracker.bench.roofline import Limit
+from tracker.bench.device_limit import Limit
 from tracker.commands import bench
 from tracker.commands.bench import bench_command
 from tracker.engines.create import ENGINES, create_engine
@@ -191,7 +191,7 @@ def test_command_writes_json_and_table(
     weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Measures the processor's limit as always, with as few repetitions as there can be.
-    monkeypatch.setattr(roofline, "_SECONDS", 0.0)
+    monkeypatch.setattr(device_limit, "_SECONDS", 0.0)
     path = tmp_path / "bench.json"
     result = run(
         "--weights", weights, "--size", "320x240", "--frames", "3", "--threads", "1",

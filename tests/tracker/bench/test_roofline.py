@@ -5,14 +5,15 @@ from pathlib import Path
 import onnx
 import pytest
 
-import tracker.bench.roofline as limit_module
+import tracker.bench.device_limit as limit_module
 from model.complexity import network_complexity
 from model.config import VARIANTS
 from model.errors import InputError
 from tests.support.small_network import CONFIG, SIZE, exported_small
 from tests.support.tiny_onnx import tiny_onnx
+from tracker.bench.device_limit import Limit
 from tracker.bench.network_cost import Work, network_work
-from tracker.bench.roofline import Limit, measure_limit
+from tracker.bench.roofline import measure_limit
 from tracker.engines.onnx_file import read_onnx
 
 
