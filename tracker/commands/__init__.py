@@ -1,4 +1,5 @@
 """What a user types: options, progress bars and messages of each command; no work of its own.
 
-May import every other room; none may import it but `tracker.cli`.
+The top floor, under `tracker.cli`. Imports its heavy libraries inside functions: `--help` must not
+wait for them.
 """

@@ -1,4 +1,4 @@
-"""Finding faces in a picture without knowing where they were, and a portrait to try it on.
+"""Finding faces in a picture without knowing where they were.
 
-May import `system`, `video` and `sources`' neighbours below; knows no engine and no tracking.
+Imports `system` and `assets`; knows no engine and no tracking.
 """

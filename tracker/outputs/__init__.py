@@ -1,4 +1,5 @@
 """Where results go: tables, crops, a window, a web page, packets for other programs.
 
-Takes tracked frames, drawn or measured; knows neither sources nor engines.
+Every one is an `output.Output` and is given `output.OutputFrame`s. Imports `drawing`, `measures`,
+`video` and `system`; knows neither sources nor engines.
 """

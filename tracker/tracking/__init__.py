@@ -1,4 +1,5 @@
 """Following faces: crop, network, decoder; who is who from frame to frame; smoothing over time.
 
-The heart of the tracker. Knows pictures and engines; no files, no drawing, no outputs.
+The heart of the tracker. Imports `engines`, `detection` and `sources` (to read a whole file); no
+drawing, no outputs.
 """

@@ -1,4 +1,4 @@
 """Video and picture files, in and out: decoding, encoding, sound, what containers say and hide.
 
-Frames with times; no faces. Imports `system` and nothing above it.
+Frames with times; no faces. Imports `system`.
 """
