@@ -1,4 +1,4 @@
-"""."""
+"""The one place where an engine is picked."""
 
 from __future__ import annotations
 

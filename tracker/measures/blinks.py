@@ -89,12 +89,14 @@ class BlinkDetector:
         options: thresholds.
 
     Example:
+        ```python
         blinks = BlinkDetector()
         for frame in tracker.track("video.mp4"):
             for face in frame.faces:
                 left, right = eye_openings(face.raw, "wflw98")
                 if blink := blinks(frame.timestamp, (left + right) / 2):
                     print(f"blink at {blink.start:.2f} s")
+        ```
     """
 
     def __init__(self, options: BlinkOptions = BlinkOptions()) -> None:

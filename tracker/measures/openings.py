@@ -70,7 +70,7 @@ def straight_opening(
         landmarks: [K, 2], pixels.
         markup: name of their markup.
         rotation: [3, 3], from the head's axes to the camera's
-        (`tracker.measures.head_pose.Pose.matrix`).
+            (`tracker.measures.head_pose.Pose.matrix`).
 
     Returns:
         Like the mean of `eye_openings` of a head that faces the camera, >= 0.

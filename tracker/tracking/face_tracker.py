@@ -57,10 +57,12 @@ class Tracker(Closing):
         InputError: unusable weights, a missing engine, an option out of range.
 
     Example:
+        ```python
         with Tracker() as tracker:
             for frame in tracker.track("video.mp4"):
                 for face in frame.faces:
                     print(frame.timestamp, face.id, face.landmarks[97])
+        ```
     """
 
     def __init__(

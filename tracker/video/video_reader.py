@@ -59,9 +59,11 @@ class VideoReader(Closing):
         InputError: not a video, a picture, no video stream, truncated, or nothing can be decoded.
 
     Example:
+        ```python
         with VideoReader(Path("video.mp4")) as video:
             for index, timestamp, image in video:
                 ...
+        ```
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""."""
+"""What runs the network that is scored, and where the scores go: checked before any work."""
 
 from __future__ import annotations
 
