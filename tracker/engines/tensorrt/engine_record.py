@@ -16,8 +16,8 @@ from tracker.engines.base import ModelInfo
 from tracker.engines.tensorrt.cuda import Gpu
 from tracker.engines.tensorrt.edition import Flavour
 
-# 2: engines read bytes and give points beside heatmaps.
-_FORMAT = "2"
+# 2: engines read bytes and give points beside heatmaps. 3: precisions are called f16 and f32.
+_FORMAT = "3"
 # In place of a GPU's name: a TensorRT for RTX engine is finished on the GPU it runs on.
 ANY_GPU = Gpu("any RTX GPU", "any")
 
