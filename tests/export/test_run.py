@@ -205,8 +205,8 @@ def test_requests_that_cannot_be_met(weights: Path, tmp_path: Path) -> None:
 
     out = tmp_path / "net.onnx"
     fails("nothing to write")
-    fails(r"net\.pb must end in \.onnx", out=tmp_path / "net.pb")
-    fails(r"net\.trt must end in \.engine", tensorrt=tmp_path / "net.trt")
+    fails(r"net\.pb does not end in \.onnx", out=tmp_path / "net.pb")
+    fails(r"net\.trt does not end in \.engine", tensorrt=tmp_path / "net.trt")
     step = 4 * 2**CONFIG.depth
     fails(rf"--input-size 60 must be a multiple of {step}", out=out, input_size=60)
     fails("--input-size 4 must be", out=out, input_size=4)

@@ -5,12 +5,12 @@ from pathlib import Path
 import onnx
 import pytest
 
-import tracker.bench.device_limit as limit_module
 from model.complexity import network_complexity
 from model.config import VARIANTS
 from model.errors import InputError
 from tests.support.small_network import CONFIG, SIZE, exported_small
 from tests.support.tiny_onnx import tiny_onnx
+from tracker.bench import device_limit, roofline
 from tracker.bench.device_limit import Limit
 from tracker.bench.network_cost import Work, network_work
 from tracker.bench.roofline import measure_limit
@@ -55,9 +55,9 @@ def test_a_network_with_other_layers_is_not_undercounted(tmp_path: Path) -> None
 
 
 def test_a_processor_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limit_module, "_SIDES", (64, 128))
-    monkeypatch.setattr(limit_module, "_PIECE", 1 << 10)
-    monkeypatch.setattr(limit_module, "_SECONDS", 0.0)
+    monkeypatch.setattr(roofline, "_SIDES", (64, 128))
+    monkeypatch.setattr(roofline, "_PIECE", 1 << 10)
+    monkeypatch.setattr(device_limit, "_SECONDS", 0.0)
     limit = measure_limit("cpu", 4)
     assert limit is not None
     # Any processor of this century, under any load, and none of the next.
@@ -67,13 +67,13 @@ def test_a_processor_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_fastest_run_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 3.0, 3.0, 4.0, 4.0, 9.0, 9.0, 11.0, 11.0, 15.0])
-    monkeypatch.setattr(limit_module, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(device_limit, "perf_counter", lambda: next(clock))
     calls: list[int] = []
-    assert limit_module.fastest(lambda: calls.append(0)) == 1
+    assert device_limit.fastest(lambda: calls.append(0)) == 1
     assert len(calls) == 6  # the first one warms up
 
 
 def test_other_formats_take_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limit_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(roofline, "find_spec", lambda name: None)
     assert measure_limit("cuda", 2) is None
     assert measure_limit("cpu", 2) is None

@@ -222,13 +222,13 @@ class _Cuda:
             "Event": Event,
         }.items():
             monkeypatch.setattr(torch.cuda, name, value)
-        init = torch_graph.Recording.__init__
+        init = torch_graph.RecordedGraph.__init__
 
         def remember(recording: Any, work: Any, pixels: torch.Tensor) -> None:
             init(recording, work, pixels)
             recording._graph.run = lambda: recording._output.copy_(work(recording._input))
 
-        monkeypatch.setattr(torch_graph.Recording, "__init__", remember)
+        monkeypatch.setattr(torch_graph.RecordedGraph, "__init__", remember)
         monkeypatch.setattr(torch_graph, "pinned", torch.Tensor.clone)
 
         original = torch.Tensor.to
