@@ -1,7 +1,9 @@
+import ast
 import csv
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +14,7 @@ import pytest
 
 from tests.support.commands import Run
 from tests.support.fake_camera import FakeCapture
-from tests.support.paths import PORTRAIT_CLIP
+from tests.support.paths import PORTRAIT_CLIP, ROOT
 from tests.support.video_files import make_video, tone
 from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
@@ -298,3 +300,26 @@ def test_names_that_look_unfinished_are_nobodys_to_remove(
     assert table.read_text() == "mine\n"
     names = {"clip.mp4", "clip.partial.mp4", "foo.csv", "foo.partial.csv"}
     assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_help_waits_for_no_library() -> None:
+    """Whoever imports one of these at the top of a command makes every start slower."""
+    program = (
+        "import sys\n"
+        "sys.argv = ['propnet-track', '--help']\n"
+        "from tracker import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert "--offline-smooth" in result.stdout
+    loaded = set(ast.literal_eval(result.stderr))
+    assert {"tracker", "typer", "model"} <= loaded
+    heavy = {
+        "av", "cv2", "matplotlib", "mediapipe", "nncf", "numpy", "onnx", "onnxruntime", "openvino",
+        "platformdirs", "pyarrow", "ray", "scipy", "sklearn", "tensorrt", "torch",
+    }  # fmt: skip
+    assert not loaded & heavy

@@ -11,7 +11,6 @@ import typer
 from model.errors import InputError
 from tracker.commands.run_options import RunOptions, with_run_options
 from tracker.commands.track_folder import leave, track_series
-from tracker.runs.job import Stopped
 
 
 def _print_version(wanted: bool) -> None:
@@ -127,6 +126,7 @@ def track(
     from tracker.commands.progress_bars import FrameBar  # noqa: PLC0415
     from tracker.outputs.preview_window import has_display  # noqa: PLC0415
     from tracker.outputs.side_outputs import parse_side_outputs  # noqa: PLC0415
+    from tracker.runs.job import Stopped  # noqa: PLC0415
     from tracker.runs.run_job import run_job  # noqa: PLC0415
     from tracker.sources.file_list import is_series  # noqa: PLC0415
     from tracker.sources.open_source import is_live  # noqa: PLC0415

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from model.errors import InputError
-from tracker.runs.job import Stopped
 
 if TYPE_CHECKING:
-    from tracker.runs.job import Job
+    from tracker.runs.job import Job, Stopped
 
 
 def leave(stopped: Stopped, name: str = "") -> NoReturn:
@@ -25,6 +24,7 @@ def track_series(source: str | Path, job: Job) -> None:
     from tracker.commands.build_bar import BuildBar  # noqa: PLC0415
     from tracker.commands.progress_bars import FileBar  # noqa: PLC0415
     from tracker.runs.file_series import plan_jobs, run_series  # noqa: PLC0415
+    from tracker.runs.job import Stopped  # noqa: PLC0415
     from tracker.sources.file_list import find_inputs  # noqa: PLC0415
     from tracker.system.native_stderr import native_stderr_hidden  # noqa: PLC0415
     from tracker.tracking.face_tracker import Tracker  # noqa: PLC0415
