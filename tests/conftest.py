@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Before anything loads OpenMP: workers that each take all cores wait for each other, and
+    # training tests took four times as long.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from tests.support.commands import Run
