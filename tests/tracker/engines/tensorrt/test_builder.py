@@ -65,8 +65,7 @@ def exported(name: str) -> onnx.ModelProto:
         return onnx.load_model_from_string(read_onnx(name).data)
     torch.manual_seed(0)
     network = PropNet(VARIANTS[name]).eval()
-    # The smallest input: what is looked at here does not depend on it, and 4 x 256 take long.
-    graph = build_graph(network, Metadata(name, VARIANTS[name], 64), 64)
+    graph = build_graph(network, Metadata(name, VARIANTS[name], 128), 128)
     return with_outputs(graph, {OUTPUT})
 
 
