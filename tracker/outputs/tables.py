@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from model.errors import InputError
 from tracker.outputs.output import OutputFrame
 from tracker.outputs.table_schema import columns, frame_object, rows
+from tracker.system.closing import Committing
 from tracker.system.output_file import OutputFile
 
 # Rows gathered before they are written as a row group: 30 s of a face at 30 frames/s, 1.5 MB.
@@ -25,7 +25,7 @@ def write_failure(path: Path, error: OSError) -> InputError:
     return InputError(f"{path} cannot be written on: {reason}.")
 
 
-class Table(ABC):
+class Table(Committing):
     """A table being written. A context manager.
 
     The file has its final name once it is complete. An exception in the block leaves no file.
@@ -92,20 +92,6 @@ class Table(ABC):
     @abstractmethod
     def _release(self) -> None:
         """Close the file, whatever is in it. Must allow a second call."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        elif not self._finished:
-            self.abort()
 
 
 class CsvTable(Table):

@@ -1,4 +1,4 @@
-"""Objects that `with` closes."""
+"""Objects that `with` closes, and those that it completes or gives up."""
 
 from __future__ import annotations
 
@@ -24,3 +24,29 @@ class Closing(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Committing(ABC):
+    """Something that is completed at the end of its block, or given up if an exception ends it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Complete it. A second call does nothing."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Give up: nothing is left of what is not complete."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()

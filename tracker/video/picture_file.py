@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.system.closing import Closing
+from tracker.system.closing import Closing, Committing
 from tracker.system.output_file import OutputFile
 from tracker.video.frame_source import SourceFrame, VideoInfo
 
@@ -73,7 +71,7 @@ class PictureReader(Closing):
         """Nothing is held open."""
 
 
-class PictureWriter:
+class PictureWriter(Committing):
     """An annotated picture being written. A context manager: an exception leaves no file.
 
     Args:
@@ -114,20 +112,6 @@ class PictureWriter:
         """Give up: remove what was written."""
         self._written = False
         self._file.discard()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
 
 def encode_picture(image: NDArray[np.uint8], suffix: str) -> bytes:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
 import cv2
@@ -16,6 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from tracker.system.closing import Committing
 from tracker.system.output_file import OutputFile
 from tracker.video.audio_copy import AudioCopy
 from tracker.video.codec import VIDEO_SUFFIXES, Codec, check_crf, check_encoder, choose_codec
@@ -26,7 +25,7 @@ _FINEST = Fraction(1, 1_000_000)
 _HD_LINES = 720
 
 
-class VideoWriter:
+class VideoWriter(Committing):
     """A video being written. A context manager: an exception in its block leaves no file.
 
     Frames keep their timestamps, in ticks of the source's clock, so a variable frame rate stays
@@ -192,20 +191,6 @@ class VideoWriter:
             pass  # an unfinished container cannot always be closed; its file goes anyway
         finally:
             self._file.discard()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     def _add_audio(self, seconds: float | None) -> None:
         if self._audio is not None:
