@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tracker.system.closing import Closing
 
-class BuildBar:
+
+class BuildBar(Closing):
     """A `BuildWatcher` that prints sentences and shows a bar while a build runs; on stderr.
 
     A context manager. Nothing is shown before the first report.
@@ -29,7 +28,7 @@ class BuildBar:
 
     def say(self, text: str) -> None:
         """Print a sentence; a bar goes before it, since the last one says that all is built."""
-        self._stop()
+        self.close()
         self._console.print(text, soft_wrap=True)
 
     def report(self, phase: str, done: float) -> None:
@@ -39,19 +38,8 @@ class BuildBar:
             self._shown = True
         self._progress.update(self._task, description=phase, completed=done, visible=True)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
-        # Left on the screen it would be in the way of the next bar.
+    def close(self) -> None:
+        """Take the bar off the screen: left there it would be in the way of the next one."""
         if self._shown:
             self._progress.stop()
             self._shown = False
