@@ -19,16 +19,20 @@ CONFIG = PropNetConfig(stacks=2, channels=16, depth=1)
 SIZE = 64
 
 
-def save_small(path: Path, seed: int = 0) -> Path:
-    """Write the weights file."""
-    torch.manual_seed(seed)
-    network = PropNet(CONFIG).eval()
-    # Statistics as training leaves them: not all 0 and 1.
+def with_statistics(network: PropNet) -> PropNet:
+    """The network with statistics as training leaves them: not all 0 and 1."""
     for name, value in network.named_buffers():
         if name.endswith("running_mean"):
             value.normal_(0, 0.1)
         if name.endswith("running_var"):
             value.uniform_(0.5, 2)
+    return network
+
+
+def save_small(path: Path, seed: int = 0) -> Path:
+    """Write the weights file."""
+    torch.manual_seed(seed)
+    network = with_statistics(PropNet(CONFIG).eval())
     save_network(path, network, Metadata("small", CONFIG, SIZE, "random weights"))
     return path
 

@@ -11,11 +11,11 @@ from torch.nn.parallel import DistributedDataParallel
 from model.errors import InputError
 from model.network.propnet import PropNet
 from model.weights import load_network
+from train.learning.grow import can_grow, grow
 from train.learning.losses import focal_weights, propnet_loss
 from train.learning.processes import World
 from train.learning.teacher import Teacher
 from train.learning.weight_average import WeightAverage
-from train.learning.widen import can_widen, widen
 from train.recipes.run_config import RunConfig
 
 
@@ -30,12 +30,12 @@ def _start(config: RunConfig) -> PropNet:
     network, metadata = load_network(config.init)
     if metadata.config == config.network:
         return network.train()
-    if can_widen(metadata.config, config.network):
-        return widen(network, config.network, config.seed)
+    if can_grow(metadata.config, config.network):
+        return grow(network, config.network, config.seed)
     raise InputError(
         f"--init {config.init} holds {metadata.name} with other settings than {config.name}: "
         "start from weights of the same network and markup, or of one that differs only in being "
-        "narrower by a whole factor."
+        "narrower by a whole factor or in having fewer stacks (two or more)."
     )
 
 

@@ -7,21 +7,15 @@ import torch
 
 from model.config import PropNetConfig
 from model.network.propnet import PropNet
+from tests.support.small_network import with_statistics
 from train.learning.widen import can_widen, widen
 
 NARROW = PropNetConfig(stacks=2, channels=16, depth=1)
 
 
 def trained(config: PropNetConfig) -> PropNet:
-    """Random weights, and statistics as training leaves them: not all 0 and 1."""
     torch.manual_seed(3)
-    network = PropNet(config).eval()
-    for name, value in network.named_buffers():
-        if name.endswith("running_mean"):
-            value.normal_(0, 0.1)
-        if name.endswith("running_var"):
-            value.uniform_(0.5, 2)
-    return network
+    return with_statistics(PropNet(config).eval())
 
 
 @pytest.mark.parametrize(

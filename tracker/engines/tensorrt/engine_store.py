@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 
 from model.errors import InputError
 from model.files import replacing
@@ -197,7 +196,12 @@ def engine_folder() -> Path:
     That is propnet in $XDG_CACHE_HOME or ~/.cache on Linux.
     """
     given = os.environ.get("PROPNET_CACHE")
-    return Path(given) if given else user_cache_path("propnet", appauthor=False)
+    if given:
+        return Path(given)
+    # Imported late: where the folder is named, nothing else is needed.
+    from platformdirs import user_cache_path
+
+    return user_cache_path("propnet", appauthor=False)
 
 
 def _timing_path(record: EngineRecord) -> Path:
