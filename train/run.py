@@ -32,6 +32,9 @@ def train(
     recipe: Annotated[str, typer.Option(help="Name in train/recipes, or a .yaml file.")] = "cpu",
     epochs: Annotated[int | None, typer.Option(help="Length in epochs.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Length in minutes.")] = None,
+    judging_counts: Annotated[
+        bool, typer.Option("--judging-counts", help="--max-minutes include judging on dev faces.")
+    ] = False,
     init: Annotated[
         str | None,
         typer.Option(
@@ -82,6 +85,7 @@ def train(
         checkpoint_minutes=checkpoint_minutes,
         init=init,
         teachers=tuple(teacher or ()),
+        judging_counts=judging_counts,
     )
     if threads is not None:
         torch.set_num_threads(threads)

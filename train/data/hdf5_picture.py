@@ -31,7 +31,7 @@ def read_entry(path: Path, pictures: str, index: int) -> NDArray[np.uint8]:
     Raises:
         InputError: missing or damaged file, no such picture, or one of another shape or type.
     """
-    import h5py
+    import h5py  # noqa: PLC0415
 
     # Opened for each picture: a handle kept open could not be shared with loader processes.
     with open_mat(path) as file:
@@ -57,9 +57,9 @@ def read_entry(path: Path, pictures: str, index: int) -> NDArray[np.uint8]:
 def open_mat(path: Path) -> Iterator[h5py.File]:
     """A file open for reading, with HDF5's errors as one sentence."""
     try:
-        import h5py
+        import h5py  # noqa: PLC0415
     except ImportError as error:
-        raise InputError("reading COFW needs h5py: pip install 'propnet-tracker[train]'.") from error
+        raise InputError("COFW's files need h5py: pip install 'propnet-tracker[train]'.") from error
     if not path.is_file():
         raise InputError(f"{path} does not exist; --data must name the folder of the COFW files.")
     try:
@@ -71,7 +71,7 @@ def open_mat(path: Path) -> Iterator[h5py.File]:
 
 def read_member(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
     """One dataset of the file."""
-    import h5py
+    import h5py  # noqa: PLC0415
 
     if not isinstance(file.get(name), h5py.Dataset):
         raise InputError(

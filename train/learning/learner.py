@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from model.errors import InputError
 from model.network.propnet import PropNet
 from model.weights import load_network
+from train.learning.compile_blocks import compile_blocks
 from train.learning.grow import can_grow, grow
 from train.learning.losses import focal_weights, propnet_loss
 from train.learning.processes import World
@@ -83,7 +84,7 @@ class Learner:
             device_ids = [world.device.index] if world.device.type == "cuda" else None
             self._model = DistributedDataParallel(self.network, device_ids=device_ids)
         if config.compile:
-            self._model = torch.compile(self._model)  # type: ignore[assignment]
+            compile_blocks(self.network)
 
     @property
     def rate(self) -> float:

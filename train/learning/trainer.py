@@ -143,6 +143,8 @@ class Trainer:
             if number:
                 raise Interrupted(number)
         self._finish_epoch(stage)
+        if self.config.judging_counts:
+            progress.seconds = self.world.agree(progress.seconds + time.monotonic() - last)
 
     def _account(self, loss: Tensor, faces: int) -> int:
         """Count a step.
@@ -179,6 +181,8 @@ class Trainer:
         if not self.world.leads:
             progress.rows.append(self._row(stage, loss, float("nan")))
             return
+        # Before they are judged: a run that is killed meanwhile has them.
+        self._save_weights("last", stage)
         # Judged at the size of the stage: the time spent here is not training time.
         nme = self._dev_nme(stage)
         progress.rows.append(self._row(stage, loss, nme))
@@ -207,10 +211,11 @@ class Trainer:
             p.epoch, p.step, p.images, minutes, stage.size, self.learner.rate, loss, nme
         )
 
-    def _save_weights(self, label: str, stage: Stage, nme: float) -> None:
+    def _save_weights(self, label: str, stage: Stage, nme: float | None = None) -> None:
+        judged = "not judged" if nme is None else f"dev NME {nme:.3f} %"
         notes = (
             f"{self._notes}, {self.progress.images} views in "
-            f"{self.progress.seconds / 60:.1f} minutes, dev NME {nme:.3f} % at {stage.size} px"
+            f"{self.progress.seconds / 60:.1f} minutes, {judged} at {stage.size} px"
         )
         metadata = Metadata(self.config.name, self.config.network, stage.size, notes)
         save_network(

@@ -34,13 +34,15 @@ class RunConfig:
         max_minutes: length of the run in time spent training; exactly one of the two is set.
         seed: of weights, order and augmentation; >= 0.
         workers: processes that load; 0 loads in this process (best on two cores).
-        compile: fuse the network with torch.compile.
+        compile: fuse the network's blocks with torch.compile.
         precision: "bf16" computes the network in mixed precision, twice as fast where the hardware
             has it; "f32" for hardware that has not. The loss is float32 either way.
         recipe_name: for the notes in the weights.
         checkpoint_minutes: work that a kill may cost; 0 saves after every step.
         init: weights to start from instead of random ones, a shipped name or a .safetensors file.
         teachers: weights whose heatmaps are learned too (`train.learning.teacher`), like `init`.
+        judging_counts: whether judging on the dev split counts as time spent, for runs that must be
+            over at a certain time.
     """
 
     name: str
@@ -57,6 +59,7 @@ class RunConfig:
     checkpoint_minutes: float = 5.0
     init: str | None = None
     teachers: tuple[str, ...] = ()
+    judging_counts: bool = False
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.max_minutes is None):

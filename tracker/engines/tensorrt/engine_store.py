@@ -199,7 +199,7 @@ def engine_folder() -> Path:
     if given:
         return Path(given)
     # Imported late: where the folder is named, nothing else is needed.
-    from platformdirs import user_cache_path
+    from platformdirs import user_cache_path  # noqa: PLC0415
 
     return user_cache_path("propnet", appauthor=False)
 

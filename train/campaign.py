@@ -1,0 +1,206 @@
+"""`python -m train.campaign`: all that a network needs from a rented GPU, in a given time.
+
+Measures the machine, trains for most of the time, judges, lets the weights out in parts, exports,
+and measures the engines. Every phase is one of this project's commands in a process of its own,
+under a limit: one that fails costs its own time and nothing else. Run again, with the same folders,
+it goes on where it was.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import typer
+
+from model.config import get_variant
+from model.errors import InputError, run_command
+from train.phases.diary import Diary
+from train.phases.measurements import MACHINE, engine_timings, gpu_tests
+from train.phases.outgoing import Outgoing
+from train.phases.steps import LEAST_SECONDS, Steps
+from train.phases.training import plan_training, write_recipe
+from train.phases.weight_parts import MIB
+from train.recipes.recipe import load_recipe
+
+# In the order in which they run.
+PHASES = (
+    "machine",
+    "pycuda",
+    "speed",
+    "speed-compiled",
+    "train",
+    "evaluate",
+    "export",
+    "agreement",
+    "engines",
+    "engines-no-graphs",
+    "engines-m",
+    "engines-s",
+    "tests",
+    "tensorrt",
+)
+# Measuring must leave most of the time to training: its limits, as shares of what there is.
+_SPEED_SHARE, _COMPILED_SHARE = 0.1, 0.1
+PYTHON = (sys.executable, "-m")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def campaign(
+    *,
+    data: Annotated[
+        list[Path], typer.Option(help="Folder in WFLW's layout; the first judges. Repeat.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of what is to be kept: a few small files.")],
+    work: Annotated[Path, typer.Option(help="Folder of everything else; name it to go on.")],
+    minutes: Annotated[float, typer.Option(min=0, help="For everything.")],
+    after: Annotated[
+        float, typer.Option(min=0, help="Minutes of them for what follows the training.")
+    ] = 1.0,
+    model: Annotated[str, typer.Option(help="propnet, propnet-m or propnet-s.")] = "propnet",
+    init: Annotated[
+        str, typer.Option(help="Weights to grow from, as for train.run; 'none' for random ones.")
+    ] = "propnet-m",
+    recipe: Annotated[
+        str, typer.Option(help="Name in train/recipes, or a .yaml file.")
+    ] = "gpu-campaign",
+    batch: Annotated[
+        str, typer.Option(metavar="N,...", help="Views per step to try.")
+    ] = "32,64,128",
+    workers: Annotated[int, typer.Option(min=0, help="Loading processes.")] = 15,
+    precision: Annotated[str, typer.Option(help="Of training: bf16 or f32.")] = "bf16",
+    engine: Annotated[
+        str, typer.Option(help="Engine to time: a name of export.speed.")
+    ] = "torch-f16",
+    faces: Annotated[
+        str, typer.Option(metavar="N,...", help="Faces at once to time the engines with.")
+    ] = "1,2,4,8,16,32,64",
+    pycuda: Annotated[
+        Path | None,
+        typer.Option(help="Folder of pycuda's source and what it needs: built beside training."),
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(help=f"Leave out a phase: {', '.join(PHASES)}. Repeat.")
+    ] = None,
+    part: Annotated[float, typer.Option(min=0.1, help="Most MiB of a part of the weights.")] = 15.5,
+    total: Annotated[float, typer.Option(min=0.1, help="Most MiB of all parts.")] = 60.0,
+) -> None:
+    """Train, judge and measure within a time, and leave weights and reports behind."""
+    unknown = [name for name in skip or () if name not in PHASES]
+    if unknown:
+        raise InputError(f"unknown phase '{unknown[0]}': use {', '.join(PHASES)}.")
+    get_variant(model)
+    settings = load_recipe(recipe)
+    for folder in data:
+        if not folder.is_dir():
+            raise InputError(f"the dataset folder {folder} does not exist.")
+    reports, best = work / "reports", work / "run" / "best.safetensors"
+    try:
+        for folder in (out, reports):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}.") from error
+    folders = [word for folder in data for word in ("--data", str(folder))]
+    common = ("--model", model, "--precision", precision, "--workers", str(workers), *folders)
+    site = work / "site"
+    outgoing = Outgoing(best, out, part=int(part * MIB), total=int(total * MIB))
+    # So that what runs is ended as well.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    with Steps(Diary(out, reports), reports, skip or (), monotonic() + 60 * minutes) as steps:
+        steps.run("machine", (sys.executable, "-c", MACHINE), 30)
+        building = None
+        if pycuda is not None:
+            install = ("pip", "install", "--no-index", "--no-build-isolation", "--no-deps")
+            sources = sorted(str(path) for path in pycuda.iterdir())
+            words = (*PYTHON, *install, "--target", str(site), *sources)
+            building = steps.start("pycuda", words)
+        compiler = {"TORCHINDUCTOR_CACHE_DIR": str(work / "inductor")}
+        size = str(settings.stages[-1].size)
+        _measure_speed(steps, (*common, "--recipe", recipe, "--input-size", size), batch, compiler)
+        if steps.wanted("train"):
+            seconds = max(steps.left() - 60 * after, LEAST_SECONDS)
+            plan = plan_training(steps.diary, settings, seconds)
+            steps.say(f"training with {plan['batch']} views a step: {plan['why']}")
+            write_recipe(reports / "recipe.yaml", settings, plan["batch"])
+            words = ("--recipe", str(reports / "recipe.yaml"), "--out", str(best.parent))
+            words += ("--max-minutes", str(plan["minutes"]), "--judging-counts")
+            words += ("--compile",) if plan["compile"] else ()
+            words += () if init == "none" else ("--init", init)
+            command = (*PYTHON, "train.run", *common, *words)
+            limit = steps.left() - 60 * after
+            steps.run("train", command, limit, environment=compiler, tick=outgoing.follow)
+            _copy_metrics(best.parent, reports)
+        outgoing.follow()
+        steps.diary.facts["weights"] = outgoing.state
+        steps.diary.write()
+        steps.say(f"weights: {outgoing.state}")
+        steps.finish(building, steps.left())
+        built = {"PYTHONPATH": str(site)} if site.is_dir() else {}
+        _measure_result(steps, data[0], best, engine=engine, faces=faces, built=built)
+        steps.say(f"the end; {out} holds what is kept")
+
+
+def _copy_metrics(run: Path, reports: Path) -> None:
+    """Take a run's history into the reports."""
+    for name in ("metrics.csv", "metrics.png"):
+        if (run / name).is_file():
+            shutil.copyfile(run / name, reports / name)
+
+
+def _measure_speed(
+    steps: Steps, options: Sequence[str], batch: str, compiler: dict[str, str]
+) -> None:
+    """Time training eager and compiled, and the loading of views."""
+    command = (*PYTHON, "train.speed", *options)
+    sizes = batch.split(",")
+    # The compiler works on the processor while the eager steps are timed on the GPU.
+    words = ("--batch", sizes[len(sizes) // 2], "--compile", "--no-loading")
+    name = "speed-compiled"
+    compiled = steps.start(name, (*command, *words, *steps.json(name)), compiler)
+    share = _SPEED_SHARE * steps.left()
+    steps.run("speed", (*command, "--batch", batch, *steps.json("speed")), share)
+    steps.finish(compiled, _COMPILED_SHARE * steps.left())
+
+
+def _measure_result(
+    steps: Steps,
+    data: Path,
+    best: Path,
+    *,
+    engine: str,
+    faces: str,
+    built: dict[str, str],
+) -> None:
+    """Judge the weights, and run them in every engine that this machine has."""
+    weights, onnx = ("--weights", str(best)), best.with_suffix(".onnx")
+    judge = ("train.evaluate", "--dataset", "wflw", "--data", str(data), *weights)
+    steps.run("evaluate", (*PYTHON, *judge, *steps.json("evaluate")), needs=best)
+    export = ("export.run", *weights, "--out", str(onnx), "--overwrite")
+    steps.run("export", (*PYTHON, *export), needs=best)
+    check = ("export.check", *weights, "--onnx", str(onnx), "--data", str(data))
+    check += ("--engines", engine)
+    steps.run("agreement", (*PYTHON, *check, *steps.json("agreement")), needs=onnx)
+    for name, command in engine_timings(str(best), engine, faces).items():
+        own = onnx if str(best) in command else None
+        steps.run(name, (*PYTHON, *command, *steps.json(name)), needs=own)
+    if tests := gpu_tests():
+        steps.run("tests", (*PYTHON, *tests), environment=built)
+    # Where it cannot run, this says in one sentence why.
+    answer = ("export.speed", "--engines", "tensorrt-f16", "--batch", "1")
+    steps.run("tensorrt", (*PYTHON, *answer, *steps.json("tensorrt")), environment=built)
+
+
+def main() -> None:
+    """Entry point."""
+    run_command(app)
+
+
+if __name__ == "__main__":
+    main()

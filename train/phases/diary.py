@@ -1,0 +1,84 @@
+"""What a campaign did so far: written after every phase, read when it goes on."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from model.errors import InputError
+from model.files import replacing
+from train.phases.child import Outcome
+
+_FORMAT = "propnet-campaign-1"
+
+
+class Diary:
+    """The record of a campaign.
+
+    Args:
+        out: folder of what is kept: campaign.json, and reports.zip with every report.
+        reports: folder of the reports and logs.
+
+    Attributes:
+        facts: what was found out and decided, by name.
+
+    Raises:
+        InputError: `out` holds another campaign's record.
+    """
+
+    def __init__(self, out: Path, reports: Path) -> None:
+        self._path, self._out, self._reports = reports / "campaign.json", out, reports
+        self.facts: dict[str, Any] = {}
+        self._phases: dict[str, dict[str, Any]] = {}
+        if self._path.is_file():
+            try:
+                known = json.loads(self._path.read_text(encoding="utf-8"))
+                if known["format"] != _FORMAT:
+                    raise ValueError
+                self.facts, self._phases = dict(known["facts"]), dict(known["phases"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(
+                    f"{self._path} is no record of a campaign: name another --work."
+                ) from error
+
+    def finished(self, name: str) -> bool:
+        """Whether a phase is done."""
+        return bool(self._phases.get(name, {}).get("status") == "done")
+
+    def report(self, name: str) -> dict[str, Any]:
+        """Figures that a phase wrote as NAME.json; empty if it did not."""
+        path = self._reports / f"{name}.json"
+        try:
+            figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return figures
+
+    def note(self, name: str, outcome: Outcome) -> None:
+        """Enter how a phase ended."""
+        self._phases[name] = {**asdict(outcome), "report": self.report(name)}
+        self.write()
+
+    def skip(self, name: str, why: str) -> None:
+        """Enter why a phase was not run."""
+        self._phases[name] = {"status": "not run", "why": why}
+        self.write()
+
+    def write(self) -> None:
+        """Write the record and pack the reports."""
+        content = {"format": _FORMAT, "facts": self.facts, "phases": self._phases}
+        text = json.dumps(content, indent=2) + "\n"
+        for folder in (self._reports, self._out):
+            with replacing(folder / "campaign.json") as partial:
+                partial.write_text(text, encoding="utf-8")
+        # One file: what leaves a rented machine is often counted in files.
+        with (
+            replacing(self._out / "reports.zip") as partial,
+            zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
+        ):
+            for path in sorted(self._reports.iterdir()):
+                if path.is_file():
+                    archive.write(path, path.name)
