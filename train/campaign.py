@@ -8,6 +8,7 @@ it goes on where it was.
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
@@ -23,7 +24,7 @@ from model.errors import InputError, run_command
 from train.phases.diary import Diary
 from train.phases.measurements import MACHINE, engine_timings, gpu_tests
 from train.phases.outgoing import Outgoing
-from train.phases.steps import LEAST_SECONDS, Steps
+from train.phases.steps import LEAST_SECONDS, Started, Steps
 from train.phases.training import plan_training, write_recipe
 from train.phases.weight_parts import MIB
 from train.recipes.recipe import load_recipe
@@ -35,6 +36,7 @@ PHASES = (
     "speed",
     "speed-compiled",
     "train",
+    "weights",
     "evaluate",
     "export",
     "agreement",
@@ -115,12 +117,7 @@ def campaign(
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with Steps(Diary(out, reports), reports, skip or (), monotonic() + 60 * minutes) as steps:
         steps.run("machine", (sys.executable, "-c", MACHINE), 30)
-        building = None
-        if pycuda is not None:
-            install = ("pip", "install", "--no-index", "--no-build-isolation", "--no-deps")
-            sources = sorted(str(path) for path in pycuda.iterdir())
-            words = (*PYTHON, *install, "--target", str(site), *sources)
-            building = steps.start("pycuda", words)
+        building = _start_pycuda(steps, pycuda, site)
         compiler = {"TORCHINDUCTOR_CACHE_DIR": str(work / "inductor")}
         size = str(settings.stages[-1].size)
         _measure_speed(steps, (*common, "--recipe", recipe, "--input-size", size), batch, compiler)
@@ -129,22 +126,35 @@ def campaign(
             plan = plan_training(steps.diary, settings, seconds)
             steps.say(f"training with {plan['batch']} views a step: {plan['why']}")
             write_recipe(reports / "recipe.yaml", settings, plan["batch"])
-            words = ("--recipe", str(reports / "recipe.yaml"), "--out", str(best.parent))
-            words += ("--max-minutes", str(plan["minutes"]), "--judging-counts")
-            words += ("--compile",) if plan["compile"] else ()
-            words += () if init == "none" else ("--init", init)
+            words = [
+                *("--recipe", str(reports / "recipe.yaml"), "--out", str(best.parent)),
+                *("--max-minutes", str(plan["minutes"]), "--judging-counts"),
+                *(["--compile"] if plan["compile"] else []),
+                *(["--init", init] if init != "none" else []),
+            ]
             command = (*PYTHON, "train.run", *common, *words)
             limit = steps.left() - 60 * after
             steps.run("train", command, limit, environment=compiler, tick=outgoing.follow)
             _copy_metrics(best.parent, reports)
-        outgoing.follow()
-        steps.diary.facts["weights"] = outgoing.state
-        steps.diary.write()
-        steps.say(f"weights: {outgoing.state}")
+        if steps.wanted("weights", best):
+            outgoing.follow()
+            steps.diary.facts["weights"] = outgoing.state
+            steps.diary.write()
+            steps.say(f"weights: {outgoing.state}")
         steps.finish(building, steps.left())
-        built = {"PYTHONPATH": str(site)} if site.is_dir() else {}
+        paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+        built = {"PYTHONPATH": os.pathsep.join(paths)} if site.is_dir() else {}
         _measure_result(steps, data[0], best, engine=engine, faces=faces, built=built)
         steps.say(f"the end; {out} holds what is kept")
+
+
+def _start_pycuda(steps: Steps, sources: Path | None, site: Path) -> Started | None:
+    """Install what lies in a folder beside the other phases: a source takes minutes to compile."""
+    if sources is None:
+        return None
+    options = ("--no-index", "--no-build-isolation", "--no-deps", "--target", str(site))
+    files = sorted(str(path) for path in sources.iterdir())
+    return steps.start("pycuda", (*PYTHON, "pip", "install", *options, *files))
 
 
 def _copy_metrics(run: Path, reports: Path) -> None:
@@ -185,8 +195,8 @@ def _measure_result(
     export = ("export.run", *weights, "--out", str(onnx), "--overwrite")
     steps.run("export", (*PYTHON, *export), needs=best)
     check = ("export.check", *weights, "--onnx", str(onnx), "--data", str(data))
-    check += ("--engines", engine)
-    steps.run("agreement", (*PYTHON, *check, *steps.json("agreement")), needs=onnx)
+    only = ("--engines", engine, *steps.json("agreement"))
+    steps.run("agreement", (*PYTHON, *check, *only), needs=onnx)
     for name, command in engine_timings(str(best), engine, faces).items():
         own = onnx if str(best) in command else None
         steps.run(name, (*PYTHON, *command, *steps.json(name)), needs=own)

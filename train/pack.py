@@ -29,9 +29,6 @@ from train.data.wflw import IMAGES, SPLITS, format_line, list_path
 # of 1.3 / 0.85 boxes turned by 45 degrees reaches 1.08 boxes from its centre, which is up to 0.13
 # boxes off: 2.4. The packs' own pictures hold 2.0; beyond, border pixels repeat as they do there.
 REACH = 2.4
-# Digits behind the point: 5e-5 pixels, finer than any label.
-_DIGITS = 4
-
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -44,12 +41,18 @@ def main(
         int, typer.Option(min=64, help="Side of the input that the copy must be good for, pixels.")
     ] = 256,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of the WebP coding.")] = 85,
+    digits: Annotated[
+        int, typer.Option(min=0, max=9, help="Of coordinates, behind the point.")
+    ] = 4,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(help="Training faces of this source; repeat for several.")
+    ] = None,
 ) -> None:
     """Write a smaller copy of a dataset in WFLW's layout, all splits that it has."""
     if out.exists():
         raise InputError(f"{out} exists: name a new folder, or remove it.")
     splits = {
-        split: read_dataset("wflw", data, split)
+        split: _kept(read_dataset("wflw", data, split), leave_out or [], split)
         for split in SPLITS
         if list_path(data, split).is_file() or split == "train"
     }
@@ -69,7 +72,7 @@ def main(
                 code = encode(image, quality)
                 path.write_bytes(code)
                 before, after = before + sample.image.stat().st_size, after + len(code)
-                lines.append(format_line(replace(sample, points=points, box=box), name, _DIGITS))
+                lines.append(format_line(replace(sample, points=points, box=box), name, digits))
             target = list_path(partial, split)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -80,6 +83,16 @@ def main(
         shutil.rmtree(partial, ignore_errors=True)
     faces = sum(len(samples) for samples in splits.values())
     typer.echo(f"{faces} faces, pictures {before / 2**20:.1f} -> {after / 2**20:.1f} MiB, in {out}")
+
+
+def _kept(samples: list[Sample], leave_out: list[str], split: str) -> list[Sample]:
+    """A split without some sources; faces to judge by all stay."""
+    if split != "train":
+        return samples
+    kept = [sample for sample in samples if not sample.source.startswith(tuple(leave_out))]
+    if not kept:
+        raise InputError(f"--leave-out {' '.join(leave_out)} leaves no face to train on.")
+    return kept
 
 
 def pack_face(

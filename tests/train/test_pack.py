@@ -95,6 +95,25 @@ def test_the_command_copies_all_splits(
     assert "exists: name a new folder, or remove it" in capsys.readouterr().err
 
 
+def test_sources_left_out_and_shorter_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = write_faces(tmp_path / "faces", train=8, test=4), tmp_path / "small"
+    options = ("--data", data, "--out", out, "--leave-out", "ytf", "--digits", 1)
+    assert command(monkeypatch, *options) == 0
+    old, new = (read_dataset("wflw", root, "train") for root in (data, out))
+    assert [s.source for s in new] == [s.source for s in old if s.source != "ytf"]
+    assert len(new) == 6
+    # Who judges is judged by all.
+    assert len(read_dataset("wflw", out, "test")) == 4
+    numbers = list_path(out, "train").read_text().split()[:196]
+    assert {len(number.partition(".")[2]) for number in numbers} <= {0, 1}
+    np.testing.assert_allclose(np.array(numbers, float), new[0].points.ravel())
+    options = ("--data", data, "--out", tmp_path / "none", "--leave-out", "ytf")
+    assert command(monkeypatch, *options, "--leave-out", "drawn") == 2
+    assert "leaves no face to train on" in capsys.readouterr().err
+
+
 def test_nothing_is_left_of_a_copy_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,8 @@ from train.phases.diary import Diary
 
 # A phase with less is not begun.
 LEAST_SECONDS = 1.0
+# A phase by name, and its process.
+Started = tuple[str, Child]
 
 
 class Steps:
@@ -71,7 +73,7 @@ class Steps:
 
     def start(
         self, name: str, command: Sequence[str], environment: dict[str, str] | None = None
-    ) -> tuple[str, Child] | None:
+    ) -> Started | None:
         """Begin a phase that others run beside."""
         if not self.wanted(name):
             return None
@@ -82,7 +84,7 @@ class Steps:
 
     def finish(
         self,
-        started: tuple[str, Child] | None,
+        started: Started | None,
         limit: float,
         tick: Callable[[], object] = lambda: None,
     ) -> Outcome | None:
