@@ -35,7 +35,10 @@ def steps(tmp_path: Path) -> Steps:
 
 
 def test_what_a_command_prints_and_how_it_ends(tmp_path: Path) -> None:
-    code = "import os; print('one'); print('two\\rthree'); print(os.environ['MARK']); exit(3)"
+    code = (
+        "import os, time; print('one'); print('two\\rthree'); print(os.environ['MARK'])\n"
+        "time.sleep(0.2); exit(3)"
+    )
     child = Child((*PYTHON, code), tmp_path / "log", {"MARK": "4"})
     ticks: list[int] = []
     outcome = child.wait(30, lambda: ticks.append(1))
