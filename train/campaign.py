@@ -24,7 +24,7 @@ from model.errors import InputError, run_command
 from train.phases.diary import Diary
 from train.phases.measurements import MACHINE, engine_timings, gpu_tests
 from train.phases.outgoing import Outgoing
-from train.phases.steps import LEAST_SECONDS, Started, Steps
+from train.phases.steps import Started, Steps
 from train.phases.training import plan_training, write_recipe
 from train.phases.weight_parts import MIB
 from train.recipes.recipe import load_recipe
@@ -49,6 +49,8 @@ PHASES = (
 )
 # Measuring must leave most of the time to training: its limits, as shares of what there is.
 _SPEED_SHARE, _COMPILED_SHARE = 0.1, 0.1
+# Training gets at least this share of what is left.
+_TRAINING_SHARE = 0.06
 PYTHON = (sys.executable, "-m")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -122,7 +124,8 @@ def campaign(
         size = str(settings.stages[-1].size)
         _measure_speed(steps, (*common, "--recipe", recipe, "--input-size", size), batch, compiler)
         if steps.wanted("train"):
-            seconds = max(steps.left() - 60 * after, LEAST_SECONDS)
+            # Should measuring have taken what was meant for training.
+            seconds = max(steps.left() - 60 * after, _TRAINING_SHARE * steps.left())
             plan = plan_training(steps.diary, settings, seconds)
             steps.say(f"training with {plan['batch']} views a step: {plan['why']}")
             write_recipe(reports / "recipe.yaml", settings, plan["batch"])
@@ -133,8 +136,7 @@ def campaign(
                 *(["--init", init] if init != "none" else []),
             ]
             command = (*PYTHON, "train.run", *common, *words)
-            limit = steps.left() - 60 * after
-            steps.run("train", command, limit, environment=compiler, tick=outgoing.follow)
+            steps.run("train", command, seconds, environment=compiler, tick=outgoing.follow)
             _copy_metrics(best.parent, reports)
         if steps.wanted("weights", best):
             outgoing.follow()
