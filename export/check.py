@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ from export.compared_engines import CANDIDATES, Network, chosen, int8_network, o
 from export.labelled_crops import LabelledCrops, labelled_crops
 from export.onnx_graph import build_graph
 from model.errors import InputError, run_command
-from model.files import replacing
+from model.files import write_json
 from model.weights import load_network
 from model.zoo import find_weights
 from tracker.assets.portrait import portrait_crops
@@ -143,8 +142,7 @@ def check(
             "engines": [asdict(verdict) for verdict in verdicts],
             "not_compared": missing,
         }
-        with replacing(json_file) as partial:
-            partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_json(json_file, figures)
     failed = [verdict for verdict in verdicts if verdict.problems]
     for verdict in failed:
         console.print(f"[red]{verdict.name}: {'; '.join(verdict.problems)}.", soft_wrap=True)

@@ -5,7 +5,6 @@ One file serves OpenVINO and ONNX Runtime. It is not written if it loses too muc
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +24,7 @@ from export.int8.quantizer import quantize_layers, require_nncf
 from export.labelled_crops import LabelledCrops, labelled_crops
 from export.onnx_graph import build_graph
 from model.errors import InputError, run_command
-from model.files import check_output, replacing
+from model.files import check_output, replacing, write_json
 from model.markup import WFLW
 from model.weights import load_network
 from model.zoo import INT8, find_weights
@@ -132,8 +131,7 @@ def quantize(
             "dev_nme": nme,
             "engines": [asdict(loss) for loss in losses],
         }
-        with replacing(json_file) as partial:
-            partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_json(json_file, figures)
 
 
 def _check_output(out: Path, overwrite: bool) -> None:

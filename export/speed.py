@@ -5,7 +5,6 @@ The network alone; `propnet-track bench` measures the whole chain from file to f
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -26,7 +25,7 @@ from export.untrained_network import make_untrained
 from model.config import VARIANTS
 from model.decoder import DEFAULT_DECODER, decode
 from model.errors import InputError, run_command
-from model.files import replacing
+from model.files import write_json
 from model.weights import load_network
 from model.zoo import find_weights
 from tracker.bench.device_limit import Device, Limit
@@ -34,6 +33,7 @@ from tracker.bench.network_cost import network_work
 from tracker.bench.roofline import measure_limit
 from tracker.engines.base import Engine, PointEngine
 from tracker.engines.onnx_file import read_onnx
+from tracker.system.number_list import parse_numbers
 
 # Long enough for a steady clock, and enough runs for a median.
 _SECONDS = 2.0
@@ -129,7 +129,7 @@ def _measure(
     json_file: Path | None,
 ) -> None:
     """Measure, print and write; see `speed`."""
-    batches = _parse(batch)
+    batches = parse_numbers(batch, "batch", "numbers of faces", "1,4")
     names = [name for name in chosen(engines) if name not in _NOT_MEASURED]
     if threads is not None:
         torch.set_num_threads(threads)
@@ -176,15 +176,7 @@ def _measure(
             "engines": [asdict(result) for result in results],
             "not_measured": missing,
         }
-        with replacing(json_file) as partial:
-            partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-
-
-def _parse(text: str) -> tuple[int, ...]:
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) for part in parts):
-        raise InputError(f"the batch {text!r} must be numbers of faces with commas, as in 1,4.")
-    return tuple(int(part) for part in parts)
+        write_json(json_file, figures)
 
 
 def _kind(name: str) -> tuple[Device, int]:

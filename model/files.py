@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -88,6 +89,17 @@ def replacing(path: Path) -> Iterator[Path]:
         if partial is not None:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, values: object) -> None:
+    """Write values as indented JSON, whole or not at all; an existing file is replaced.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full.
+    """
+    text = json.dumps(values, indent=2)
+    with replacing(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def sha256(path: Path) -> str:

@@ -23,6 +23,7 @@ from tracker.engines.base import Engine
 from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
 from train.evaluation.landmark_errors import evaluate
 from train.evaluation.metrics import summarize
+from train.learning.processes import check_device
 from train.recipes.recipe import Stage, load_recipe
 from train.recipes.run_config import RunConfig, TrainingPrecision
 from train.trials.ablation_report import RESULT, read_results, to_json, to_tables
@@ -81,8 +82,7 @@ def main(
         raise InputError("--json is for the report: add --report.")
     if not data:
         raise InputError("give the folder of the faces: --data.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is visible to torch: use --device cpu.")
+    check_device(device)
     if threads is not None:
         torch.set_num_threads(threads)
     training = [sample for root in data for sample in read_dataset("wflw", root, "train")]

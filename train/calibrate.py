@@ -22,7 +22,7 @@ from rich.table import Table
 
 from model.confidence import UNCALIBRATED, Calibration
 from model.errors import InputError, run_command
-from model.files import check_output, replacing
+from model.files import check_output, write_json
 from model.weights import save_calibrated
 from tracker.engines.base import Engine
 from tracker.engines.create import create_engine
@@ -109,9 +109,7 @@ def main(
         save_calibrated(out, weights, calibration)
         console.print(f"{out}: {_words(calibration)}", soft_wrap=True)
     if json_file is not None:
-        with replacing(json_file) as partial:
-            text = json.dumps({"settings": settings, **values}, indent=2)
-            partial.write_text(text + "\n", encoding="utf-8")
+        write_json(json_file, {"settings": settings, **values})
     if plot is not None:
         from train.drawing.confidence_plot import plot_confidence  # noqa: PLC0415  (matplotlib is slow)
 

@@ -112,17 +112,19 @@ def campaign(
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror or error}.") from error
     folders = [word for folder in data for word in ("--data", str(folder))]
-    common = ("--model", model, "--precision", precision, "--workers", str(workers), *folders)
+    common = ("--model", model, "--precision", precision)
+    loading = ("--workers", str(workers), *folders)
     site = work / "site"
     outgoing = Outgoing(best, out, part=int(part * MIB), total=int(total * MIB))
     # So that what runs is ended as well.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with Steps(Diary(out, reports), reports, skip or (), monotonic() + 60 * minutes) as steps:
+    with Steps(Diary(out, reports), skip or (), monotonic() + 60 * minutes) as steps:
         steps.run("machine", (sys.executable, "-c", MACHINE), 30)
         building = _start_pycuda(steps, pycuda, site)
         compiler = {"TORCHINDUCTOR_CACHE_DIR": str(work / "inductor")}
         size = str(settings.stages[-1].size)
-        _measure_speed(steps, (*common, "--recipe", recipe, "--input-size", size), batch, compiler)
+        options = (*common, "--recipe", recipe, "--input-size", size)
+        _measure_speed(steps, options, batch, loading, compiler)
         if steps.wanted("train"):
             # Should measuring have taken what was meant for training.
             seconds = max(steps.left() - 60 * after, _TRAINING_SHARE * steps.left())
@@ -135,7 +137,7 @@ def campaign(
                 *(["--compile"] if plan["compile"] else []),
                 *(["--init", init] if init != "none" else []),
             ]
-            command = (*PYTHON, "train.run", *common, *words)
+            command = (*PYTHON, "train.run", *common, *loading, *words)
             steps.run("train", command, seconds, environment=compiler, tick=outgoing.follow)
             _copy_metrics(best.parent, reports)
         if steps.wanted("weights", best):
@@ -167,17 +169,21 @@ def _copy_metrics(run: Path, reports: Path) -> None:
 
 
 def _measure_speed(
-    steps: Steps, options: Sequence[str], batch: str, compiler: dict[str, str]
+    steps: Steps,
+    options: Sequence[str],
+    batch: str,
+    loading: Sequence[str],
+    compiler: dict[str, str],
 ) -> None:
     """Time training eager and compiled, and the loading of views."""
     command = (*PYTHON, "train.speed", *options)
     sizes = batch.split(",")
     # The compiler works on the processor while the eager steps are timed on the GPU.
-    words = ("--batch", sizes[len(sizes) // 2], "--compile", "--no-loading")
+    words = ("--batch", sizes[len(sizes) // 2], "--compile")
     name = "speed-compiled"
     compiled = steps.start(name, (*command, *words, *steps.json(name)), compiler)
     share = _SPEED_SHARE * steps.left()
-    steps.run("speed", (*command, "--batch", batch, *steps.json("speed")), share)
+    steps.run("speed", (*command, "--batch", batch, *loading, *steps.json("speed")), share)
     steps.finish(compiled, _COMPILED_SHARE * steps.left())
 
 

@@ -7,7 +7,6 @@ over the faces found, FR and AUC count it as a failure, and `detected` is the sh
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -20,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
 from model.errors import run_command
-from model.files import replacing
+from model.files import write_json
 from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
 from train.data.datasets import DEFAULT_SPLITS, SPLITS, read_dataset
@@ -147,9 +146,7 @@ def main(
     console.print(to_table(title, {"all": total, **subsets, **shown}))
     console.print(offset_sentence(result))
     if json_file is not None:
-        with replacing(json_file) as partial:
-            document = json.dumps(to_json(settings, total, subsets, sources), indent=2)
-            partial.write_text(document + "\n", encoding="utf-8")
+        write_json(json_file, to_json(settings, total, subsets, sources))
     if plot is not None:
         plot_ced({network.info.name: result.errors}, plot, f"{dataset} {split}, {box} box")
 

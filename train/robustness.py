@@ -7,7 +7,6 @@ confidence notices. docs/training.md explains what is changed.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -19,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model.errors import run_command
-from model.files import replacing
+from model.files import write_json
 from tracker.engines.base import Engine
 from train.data.datasets import DEFAULT_SPLITS, SPLITS, read_dataset
 from train.data.sample import Sample
@@ -77,9 +76,7 @@ def main(
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     console.print(to_table(f"{title}, {settings['engine']}", blocks))
     if json_file is not None:
-        with replacing(json_file) as partial:
-            text = json.dumps(to_json(settings, blocks), indent=2)
-            partial.write_text(text + "\n", encoding="utf-8")
+        write_json(json_file, to_json(settings, blocks))
     if plot is not None:
         from train.drawing.robustness_plot import plot_robustness  # noqa: PLC0415  (matplotlib is slow)
 

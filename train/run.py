@@ -12,9 +12,9 @@ from rich.console import Console
 
 from model.config import get_variant
 from model.errors import InputError, run_command
-from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, markup_of, read_dataset
 from train.learning.loader_signals import Interrupted
-from train.learning.processes import join_world
+from train.learning.processes import check_device, join_world
 from train.learning.progress_bar import run_shown
 from train.recipes.recipe import load_recipe
 from train.recipes.run_config import RunConfig, TrainingPrecision
@@ -64,15 +64,11 @@ def train(
     The dev NME of each epoch is that of the first --data folder's test split (wflw, cofw) or full
     split (300w). With several GPUs or machines start it by torchrun.
     """
-    if dataset not in MARKUP_OF:
-        raise InputError(f"unknown dataset '{dataset}': use one of {', '.join(MARKUP_OF)}.")
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"unknown device '{device}': use auto, cpu or cuda.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is visible to torch: use --device cpu.")
+    markup = markup_of(dataset)
+    check_device(device)
     config = RunConfig(
         name=model,
-        network=replace(get_variant(model), markup=MARKUP_OF[dataset]),
+        network=replace(get_variant(model), markup=markup),
         recipe=load_recipe(recipe),
         out=out,
         epochs=epochs,

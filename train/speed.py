@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, cast
@@ -12,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from model.config import get_variant
-from model.errors import InputError, run_command
-from model.files import replacing
-from train.data.datasets import MARKUP_OF, read_dataset
-from train.learning.processes import join_world
+from model.errors import run_command
+from model.files import write_json
+from tracker.system.number_list import parse_numbers
+from train.data.datasets import markup_of, read_dataset
+from train.learning.processes import check_device, join_world
 from train.learning.step_speed import StepSpeed, measure_loading, measure_steps
 from train.recipes.recipe import Stage, load_recipe
 from train.recipes.run_config import RunConfig, TrainingPrecision
@@ -38,9 +38,6 @@ def speed(
     compile_: Annotated[
         bool, typer.Option("--compile", help="Compile the network's blocks.")
     ] = False,
-    loading: Annotated[
-        bool, typer.Option("--loading/--no-loading", help="Measure the loading of --data.")
-    ] = True,
     workers: Annotated[int, typer.Option(min=0, help="Loading processes.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="bf16 (mixed) or f32.")] = "bf16",
@@ -50,11 +47,11 @@ def speed(
     ] = None,
 ) -> None:
     """Measure training steps by batch size, and with --data the loading of views."""
-    if dataset not in MARKUP_OF:
-        raise InputError(f"unknown dataset '{dataset}': use one of {', '.join(MARKUP_OF)}.")
+    markup = markup_of(dataset)
+    check_device(device)
     config = RunConfig(
         name=model,
-        network=replace(get_variant(model), markup=MARKUP_OF[dataset]),
+        network=replace(get_variant(model), markup=markup),
         recipe=load_recipe(recipe),
         out=Path(),
         epochs=1,
@@ -63,7 +60,8 @@ def speed(
         compile=compile_,
         precision=cast(TrainingPrecision, precision),
     )
-    stages = [Stage(1.0, size, count) for count in _numbers(batch)]
+    counts = parse_numbers(batch, "batch", "numbers of views", "8,16")
+    stages = [Stage(1.0, size, count) for count in counts]
     samples = [sample for root in data or () for sample in read_dataset(dataset, root, "train")]
     console = Console()
     results: list[StepSpeed] = []
@@ -75,35 +73,27 @@ def speed(
             "device": str(world.device),
             "workers": workers,
         }
+
+        def keep(**more: object) -> None:
+            """As it goes: who stops this has what was measured."""
+            figures.update(more)
+            if json_file is not None:
+                write_json(json_file, figures)
+
         for stage in stages:
             with console.status(f"steps of {stage.batch} views"):
                 results.append(measure_steps(config, stage, world, seconds))
-            # As it goes: who stops this has what was measured.
-            _write(json_file, {**figures, "steps": [asdict(result) for result in results]})
-        if samples and loading:
+            keep(steps=[asdict(result) for result in results])
+        if samples:
             with console.status("loading"):
                 loaded = measure_loading(config, stages[0], samples, world, seconds)
+            keep(loading_views_per_second=loaded[0], loading_first_batch_seconds=loaded[1])
     console.print(_table(f"{model}, {size} x {size}, on {world.device}", results))
     if loaded:
         console.print(
             f"loading: {loaded[0]:.0f} views/s by {workers or 'no'} processes, the first batch "
             f"after {loaded[1]:.1f} s"
         )
-        figures["loading_views_per_second"], figures["loading_first_batch_seconds"] = loaded
-        _write(json_file, {**figures, "steps": [asdict(result) for result in results]})
-
-
-def _write(path: Path | None, figures: dict[str, object]) -> None:
-    if path is not None:
-        with replacing(path) as partial:
-            partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-
-
-def _numbers(text: str) -> list[int]:
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) for part in parts):
-        raise InputError(f"the batch {text!r} must be numbers of views with commas, as in 8,16.")
-    return [int(part) for part in parts]
 
 
 def _table(heading: str, results: list[StepSpeed]) -> Table:

@@ -27,6 +27,7 @@ from train.data.sample import Sample
 from train.evaluation.landmark_errors import evaluate
 from train.evaluation.metrics import summarize
 from train.evaluation.predict import DetectorLocator
+from train.learning.processes import check_device
 from train.recipes.recipe import load_recipe
 from train.recipes.run_config import RunConfig, TrainingPrecision
 from train.trials.recipe_changes import Change, load_changes
@@ -88,8 +89,7 @@ def main(
         raise InputError("--json is for the report: add --report.")
     if not data:
         raise InputError("give the folder of the faces: --data.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is visible to torch: use --device cpu.")
+    check_device(device)
     chosen = _chosen(load_changes(changes), only)
     basis = load_recipe(recipe)
     if threads is not None:

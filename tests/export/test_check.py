@@ -11,6 +11,7 @@ from export.compared_engines import CANDIDATES, Candidate, Network, chosen, open
 from export.labelled_crops import LabelledCrops, labelled_crops
 from model.errors import InputError
 from model.markup import WFLW
+from tests.support.missing_engines import only_onnxruntime
 from tests.support.shipped_weights import SHIPPED
 from tests.support.small_network import SIZE, exported_small, save_small
 from tests.support.tiny_onnx import METADATA, tiny_onnx
@@ -119,12 +120,7 @@ def test_values_that_are_no_numbers_fail(
 def test_engines_that_cannot_run_are_listed_or_refused(
     small: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def missing(network: Network) -> Any:
-        raise InputError("no such GPU.")
-
-    for name in CANDIDATES:
-        if name != "onnxruntime-f32":
-            monkeypatch.setitem(CANDIDATES, name, Candidate(False, missing))
+    only_onnxruntime(monkeypatch)
     check(**small)
     text = capsys.readouterr().out
     assert text.count("not compared: ") == len(CANDIDATES) - 1

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import export.speed as speed_module
-from export.compared_engines import CANDIDATES, Candidate, Network
 from export.speed import speed
 from model.config import VARIANTS
 from model.errors import InputError
+from tests.support.missing_engines import only_onnxruntime
 from tests.support.small_network import CONFIG, SIZE, exported_small
 from tracker.bench.device_limit import Limit
 from tracker.bench.network_cost import network_work
@@ -81,12 +81,7 @@ def test_the_middle_of_the_times_counts(monkeypatch: pytest.MonkeyPatch) -> None
 def test_engines_that_cannot_run_are_listed_or_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def missing(network: Network) -> Any:
-        raise InputError("no such GPU.")
-
-    for name in CANDIDATES:
-        if name != "onnxruntime-f32":
-            monkeypatch.setitem(CANDIDATES, name, Candidate(False, missing))
+    only_onnxruntime(monkeypatch)
     weights = str(exported_small()[0])
     speed(weights=weights, threads=1)
     assert "not measured: tensorrt-f16: no such GPU." in capsys.readouterr().out

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from model.files import check_output, create_unfinished, replacing, unfinished
+from model.files import check_output, create_unfinished, replacing, unfinished, write_json
 
 NAMES = st.text(
     st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1, max_size=60
@@ -83,3 +84,13 @@ def test_what_cannot_be_written_to(tmp_path: Path) -> None:
             check_output(*arguments)
     with pytest.raises(InputError, match="is the input itself"):
         check_output(there, overwrite=True, source=there)
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    write_json(path, {"error": 3.5, "names": ["a"]})
+    assert path.read_text() == '{\n  "error": 3.5,\n  "names": [\n    "a"\n  ]\n}\n'
+    with pytest.raises(TypeError):
+        write_json(path, {"error": object()})
+    assert json.loads(path.read_text())["error"] == 3.5
+    assert [found.name for found in tmp_path.iterdir()] == ["figures.json"]

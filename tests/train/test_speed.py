@@ -58,6 +58,7 @@ def test_what_does_not_fit_is_a_line_and_no_end(monkeypatch: pytest.MonkeyPatch)
     [
         (["--batch", "8,x"], "must be numbers of views"),
         (["--dataset", "lfw"], "unknown dataset 'lfw'"),
+        (["--device", "tpu"], "unknown device 'tpu': use auto, cpu or cuda."),
     ],
 )
 def test_wrong_arguments(arguments: list[str], problem: str) -> None:

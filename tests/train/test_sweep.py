@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 import pytest
 
 from model.config import VARIANTS
-from model.errors import InputError, run_command
+from model.errors import InputError
+from tests.support.commands import module_command
 from tests.support.face_files import TINY, read_faces, write_faces
 from tracker.engines.torch import open_torch_engine
 from train.evaluation.landmark_errors import evaluate
@@ -144,16 +144,7 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
 def command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., SimpleNamespace]:
-    """The command as `python -m` runs it: exit code, stdout, stderr."""
-
-    def call(*options: object) -> SimpleNamespace:
-        monkeypatch.setattr(sys, "argv", ["sweep", *map(str, options)])
-        with pytest.raises(SystemExit) as left:
-            run_command(app)
-        printed = capsys.readouterr()
-        return SimpleNamespace(returncode=left.value.code, stdout=printed.out, stderr=printed.err)
-
-    return call
+    return module_command(app, monkeypatch, capsys)
 
 
 def test_the_command_from_end_to_end(

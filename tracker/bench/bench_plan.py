@@ -16,6 +16,7 @@ from tracker.bench.network_cost import network_work
 from tracker.bench.roofline import measure_limit
 from tracker.engines.base import Engine, Precision
 from tracker.engines.create import ENGINES
+from tracker.system.number_list import parse_numbers
 
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 # Bytes of a number. A precision that is not here has no limit that could be measured.
@@ -97,10 +98,7 @@ def parse_faces(text: str) -> tuple[int, ...]:
     Raises:
         InputError: not numbers over 0.
     """
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) for part in parts):
-        raise InputError(f"the faces {text!r} must be numbers with commas, as in 1,4.")
-    return tuple(dict.fromkeys(int(part) for part in parts))
+    return tuple(dict.fromkeys(parse_numbers(text, "faces", "numbers", "1,4")))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from model.errors import InputError
-from model.files import replacing
+from model.files import write_json
 from tracker.bench.bench_clip import clip_size, write_clip
 from tracker.bench.bench_plan import (
     PRECISIONS,
@@ -128,9 +127,7 @@ def bench_command(
     if not runs:
         raise InputError(f"no engine can run here: {'; '.join(dict.fromkeys(missing.values()))}")
     if json_file is not None:
-        with replacing(json_file) as partial:
-            text = json.dumps(bench_json(runs, missing, limits.measured), indent=2)
-            partial.write_text(text + "\n", encoding="utf-8")
+        write_json(json_file, bench_json(runs, missing, limits.measured))
     print_bench(runs, missing, limits.measured)
 
 
@@ -182,9 +179,7 @@ def _bench_stability(
     with native_stderr_hidden():
         figures = measure_stability(networks[0], choice.engine, threads, choice.precision)
     if json_file is not None:
-        with replacing(json_file) as partial:
-            values = {name: asdict(result) for name, result in figures.items()}
-            partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        write_json(json_file, {name: asdict(result) for name, result in figures.items()})
     if plot is not None:
         plot_stability(figures, plot)
     table = Table(box=None, pad_edge=False)

@@ -26,19 +26,15 @@ class Closing(ABC):
         self.close()
 
 
-class Committing(ABC):
-    """Something that is completed at the end of its block, or given up if an exception ends it."""
+class Committing(Closing):
+    """Something that is completed at the end of its block, or given up if an exception ends it.
 
-    @abstractmethod
-    def close(self) -> None:
-        """Complete it. A second call does nothing."""
+    `close` completes it; a second call does nothing.
+    """
 
     @abstractmethod
     def abort(self) -> None:
         """Give up: nothing is left of what is not complete."""
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self,

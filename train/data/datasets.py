@@ -20,6 +20,17 @@ MARKUP_OF = {"wflw": "wflw98", "300w": "ibug68", "cofw": "cofw29"}
 DEFAULT_SPLITS = {"wflw": "test", "300w": "full", "cofw": "test"}
 
 
+def markup_of(name: str) -> str:
+    """The landmarks that a dataset is marked with, a key of `model.markup.MARKUPS`.
+
+    Raises:
+        InputError: unknown name.
+    """
+    if name not in MARKUP_OF:
+        raise InputError(f"unknown dataset '{name}': use one of {', '.join(MARKUP_OF)}.")
+    return MARKUP_OF[name]
+
+
 def read_dataset(name: str, root: Path, split: str, *, one_based: bool = True) -> list[Sample]:
     """Read one split of a dataset in its official layout.
 

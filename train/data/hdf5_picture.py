@@ -31,10 +31,10 @@ def read_entry(path: Path, pictures: str, index: int) -> NDArray[np.uint8]:
     Raises:
         InputError: missing or damaged file, no such picture, or one of another shape or type.
     """
-    import h5py  # noqa: PLC0415
-
     # Opened for each picture: a handle kept open could not be shared with loader processes.
     with open_mat(path) as file:
+        import h5py  # noqa: PLC0415
+
         references = read_member(file, path, pictures)
         if not 0 <= index < references.size:
             raise InputError(f"{path}: {pictures} holds {references.size} pictures, not {index}.")

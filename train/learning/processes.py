@@ -54,6 +54,21 @@ class World:
         return float(shared.item())
 
 
+def check_device(device: str) -> None:
+    """Find out that a device cannot be used before any work starts.
+
+    Args:
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        InputError: another name, or no GPU.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"unknown device '{device}': use auto, cpu or cuda.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("no CUDA device is visible to torch: use --device cpu.")
+
+
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
     """Join the processes that torchrun started; without torchrun, be the only one.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from time import perf_counter
 
 import torch
@@ -57,30 +56,36 @@ def measure_steps(config: RunConfig, stage: Stage, world: World, seconds: float)
     Returns:
         The speed, or what went wrong: too little memory, or a compiler that fails.
     """
-    on_gpu = world.device.type == "cuda"
-    if on_gpu:
-        torch.cuda.reset_peak_memory_stats()
-    begin = perf_counter()
     try:
-        learner, batch = Learner(config, world), _views(config, stage, pinned=on_gpu)
-        for _ in range(_WARM_UP):
-            float(learner.step(batch, config.recipe.learning_rate))
-        start = perf_counter()
-        steps = 0
-        while not steps or perf_counter() - start < seconds:
-            # Read as the training loop reads it: each step ends before the next begins.
-            float(learner.step(batch, config.recipe.learning_rate))
-            steps += 1
-        spent = perf_counter() - start
+        return _measured(config, stage, world, seconds)
     except Exception as error:  # a compiler may fail in any way, and then there is the other way
         reason = str(error).splitlines()[0] if str(error) else "it does not say why"
         return StepSpeed(stage.batch, config.compile, problem=f"{type(error).__name__}: {reason}")
     finally:
-        learner = None  # type: ignore[assignment]
-        if on_gpu:
+        if world.device.type == "cuda":
+            # For a larger batch.
             torch.cuda.empty_cache()
+
+
+def _measured(config: RunConfig, stage: Stage, world: World, seconds: float) -> StepSpeed:
+    on_gpu = world.device.type == "cuda"
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    begin = perf_counter()
+    learner, batch = Learner(config, world), _views(config, stage, pinned=on_gpu)
+
+    def step() -> None:
+        # Read as the training loop reads it: each step ends before the next begins.
+        float(learner.step(batch, config.recipe.learning_rate))
+
+    for _ in range(_WARM_UP):
+        step()
+    start, steps = perf_counter(), 0
+    while not steps or perf_counter() - start < seconds:
+        step()
+        steps += 1
+    rate = steps * stage.batch / (perf_counter() - start)
     memory = torch.cuda.max_memory_allocated() / 2**30 if on_gpu else 0.0
-    rate = steps * stage.batch / spent
     return StepSpeed(stage.batch, config.compile, rate, start - begin, memory)
 
 
@@ -119,11 +124,11 @@ def measure_loading(
     Raises:
         InputError: fewer faces than fill two batches.
     """
-    feed = Feed(replace(config, out=Path()), samples, world)
-    begin = perf_counter()
-    batches = iter(feed.batches(stage, 0, 0))
+    feed = Feed(config, samples, world)
     if feed.length(stage, 0) < 2:
         raise InputError("the faces fill one batch only: too few to measure their loading.")
+    begin = perf_counter()
+    batches = feed.batches(stage, 0, 0)
     next(batches)
     start = perf_counter()
     views = 0

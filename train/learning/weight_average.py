@@ -6,7 +6,7 @@ import copy
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -34,14 +34,14 @@ class WeightAverage(Generic[Network]):
         """Take one step's weights into the average, batch statistics included."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        averages, values = list(self.network.state_dict().values()), network.state_dict().values()
-        real = [
-            (average, value)
-            for average, value in zip(averages, values, strict=True)
-            if average.is_floating_point()
-        ]
-        # At once: on a GPU two thousand small kernels take longer to start than to run.
-        torch._foreach_lerp_([a for a, _ in real], [v for _, v in real], 1 - decay)
-        for average, value in zip(averages, values, strict=True):
-            if not average.is_floating_point():
+        averages: list[Tensor] = []
+        values: list[Tensor] = []
+        states = self.network.state_dict().values(), network.state_dict().values()
+        for average, value in zip(*states, strict=True):
+            if average.is_floating_point():
+                averages.append(average)
+                values.append(value)
+            else:
                 average.copy_(value)
+        # At once: on a GPU two thousand small kernels take longer to start than to run.
+        torch._foreach_lerp_(averages, values, 1 - decay)

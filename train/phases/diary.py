@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from model.files import replacing
+from model.files import replacing, write_json
 from train.phases.child import Outcome
 
 _FORMAT = "propnet-campaign-1"
@@ -23,6 +23,7 @@ class Diary:
         reports: folder of the reports and logs.
 
     Attributes:
+        reports: that folder.
         facts: what was found out and decided, by name.
 
     Raises:
@@ -30,18 +31,19 @@ class Diary:
     """
 
     def __init__(self, out: Path, reports: Path) -> None:
-        self._path, self._out, self._reports = reports / "campaign.json", out, reports
+        self._out, self.reports = out, reports
         self.facts: dict[str, Any] = {}
         self._phases: dict[str, dict[str, Any]] = {}
-        if self._path.is_file():
+        path = reports / "campaign.json"
+        if path.is_file():
             try:
-                known = json.loads(self._path.read_text(encoding="utf-8"))
+                known = json.loads(path.read_text(encoding="utf-8"))
                 if known["format"] != _FORMAT:
                     raise ValueError
                 self.facts, self._phases = dict(known["facts"]), dict(known["phases"])
             except (ValueError, KeyError, TypeError) as error:
                 raise InputError(
-                    f"{self._path} is no record of a campaign: name another --work."
+                    f"{path} is no record of a campaign: name another --work."
                 ) from error
 
     def finished(self, name: str) -> bool:
@@ -50,7 +52,7 @@ class Diary:
 
     def report(self, name: str) -> dict[str, Any]:
         """Figures that a phase wrote as NAME.json; empty if it did not."""
-        path = self._reports / f"{name}.json"
+        path = self.reports / f"{name}.json"
         try:
             figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -70,15 +72,13 @@ class Diary:
     def write(self) -> None:
         """Write the record and pack the reports."""
         content = {"format": _FORMAT, "facts": self.facts, "phases": self._phases}
-        text = json.dumps(content, indent=2) + "\n"
-        for folder in (self._reports, self._out):
-            with replacing(folder / "campaign.json") as partial:
-                partial.write_text(text, encoding="utf-8")
+        for folder in (self.reports, self._out):
+            write_json(folder / "campaign.json", content)
         # One file: what leaves a rented machine is often counted in files.
         with (
             replacing(self._out / "reports.zip") as partial,
             zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
         ):
-            for path in sorted(self._reports.iterdir()):
+            for path in sorted(self.reports.iterdir()):
                 if path.is_file():
                     archive.write(path, path.name)

@@ -22,17 +22,13 @@ class Steps:
     """Runs phases under the clock; as a context it ends those that still run.
 
     Args:
-        diary: where their ends are entered.
-        reports: folder of logs and figures.
+        diary: where their ends are entered; logs and figures lie in its reports.
         skipped: names that are not run.
         deadline: of everything, on the monotonic clock.
     """
 
-    def __init__(
-        self, diary: Diary, reports: Path, skipped: Sequence[str], deadline: float
-    ) -> None:
-        self.diary = diary
-        self._reports, self._skipped, self._deadline = reports, skipped, deadline
+    def __init__(self, diary: Diary, skipped: Sequence[str], deadline: float) -> None:
+        self.diary, self._skipped, self._deadline = diary, skipped, deadline
         self._console = Console(highlight=False)
         self._running: list[Child] = []
 
@@ -53,7 +49,7 @@ class Steps:
 
     def json(self, name: str) -> tuple[str, str]:
         """The option by which a phase writes its figures."""
-        return "--json", str(self._reports / f"{name}.json")
+        return "--json", str(self.diary.reports / f"{name}.json")
 
     def wanted(self, name: str, needs: Path | None = None) -> bool:
         """Whether a phase is to run; enters why not."""
@@ -72,13 +68,17 @@ class Steps:
         return not why
 
     def start(
-        self, name: str, command: Sequence[str], environment: dict[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: dict[str, str] | None = None,
+        needs: Path | None = None,
     ) -> Started | None:
         """Begin a phase that others run beside."""
-        if not self.wanted(name):
+        if not self.wanted(name, needs):
             return None
         self.say(f"{name} begins")
-        child = Child(command, self._reports / f"{name}.log", environment)
+        child = Child(command, self.diary.reports / f"{name}.log", environment)
         self._running.append(child)
         return name, child
 
@@ -111,6 +111,4 @@ class Steps:
         tick: Callable[[], object] = lambda: None,
     ) -> Outcome | None:
         """Run a phase, at most so many seconds."""
-        if not self.wanted(name, needs):
-            return None
-        return self.finish(self.start(name, command, environment), limit, tick)
+        return self.finish(self.start(name, command, environment, needs), limit, tick)

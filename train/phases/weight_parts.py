@@ -37,14 +37,12 @@ class Part:
     """What the head of a part says.
 
     Attributes:
-        name: of the whole file.
         sha256: of the whole file.
         index: number of the part, from 0.
         count: parts in all.
         odd: whether the whole has an odd number of bytes.
     """
 
-    name: str
     sha256: str
     index: int
     count: int
@@ -81,7 +79,7 @@ def split_weights(path: Path, folder: Path, *, part: int, total: int) -> tuple[l
     digest = hashlib.sha256(data).hexdigest()
     written = []
     for index, chunk in enumerate(chunks):
-        head = Part(path.name, digest, index, len(chunks), bool(len(data) % 2))
+        head = Part(digest, index, len(chunks), bool(len(data) % 2))
         target = folder / f"{path.stem}.part{index + 1}of{len(chunks)}"
         with replacing(target) as partial:
             partial.write_bytes(_MAGIC + json.dumps(asdict(head)).encode() + b"\n" + chunk)

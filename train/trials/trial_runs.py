@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 
 from model.errors import InputError
-from model.files import replacing
+from model.files import write_json
 from tracker.engines.base import Engine
 from tracker.engines.torch import open_torch_engine
 from train.data.sample import Sample
@@ -75,8 +74,7 @@ def _run_trial(
         "training_faces": len(training),
         **score(engine),
     }
-    with replacing(path) as partial:
-        partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_json(path, result)
 
 
 def run_trials(

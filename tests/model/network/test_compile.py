@@ -1,6 +1,4 @@
-"""`train.run --compile`: what torch.compile makes of the network."""
-
-import shutil
+"""What torch.compile makes of the blurred downsampling."""
 
 import pytest
 import torch
@@ -8,11 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from model.network.antialias import BlurPool, _repeat_border
-
-needs_compiler = pytest.mark.skipif(
-    not any(map(shutil.which, ("g++", "clang++", "c++"))),
-    reason="torch.compile needs a C++ compiler",
-)
+from tests.support.compiled_networks import assert_same_learning, learned, needs_compiler
 
 
 @pytest.mark.parametrize("kernel", [2, 3, 5])
@@ -43,13 +37,6 @@ def test_a_compiled_network_learns_as_a_plain_one() -> None:
         memory_format=torch.channels_last
     )  # type: ignore[call-overload]
     image = torch.rand(2, 3, 16, 16).contiguous(memory_format=torch.channels_last)
-    losses, gradients = [], []
-    for run in (network, torch.compile(network)):
-        network.zero_grad()
-        loss = run(image).square().mean()
-        loss.backward()
-        losses.append(loss.detach())
-        gradients.append([p.grad.clone() for p in network.parameters()])
-    torch.testing.assert_close(losses[1], losses[0])
-    for found, expected in zip(gradients[1], gradients[0], strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    plain = learned(network, network, image)
+    assert len(plain[1]) == len(list(network.parameters()))
+    assert_same_learning(plain, learned(network, torch.compile(network), image))

@@ -66,14 +66,6 @@ def parse(data: bytes) -> list[dict]:
     return faces
 
 
-@pytest.fixture
-def receiver():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
-        found.bind(("127.0.0.1", 0))
-        found.settimeout(5)
-        yield found
-
-
 def send(receiver: socket.socket, *frames, markup: str = "wflw98", clock=lambda: 1e9) -> list:
     address = Address(*receiver.getsockname())
     packets = []

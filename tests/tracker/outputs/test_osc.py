@@ -13,14 +13,6 @@ from tracker.system.network_address import Address, is_loopback, parse_address
 MESSAGES = "needs python-osc: pip install '.[osc]'"
 
 
-@pytest.fixture
-def receiver():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
-        found.bind(("127.0.0.1", 0))
-        found.settimeout(5)
-        yield found
-
-
 def padded(data: bytes, offset: int) -> tuple[str, int]:
     """A string of OSC 1.0: ended by a zero byte, filled up to four bytes."""
     end = data.index(b"\0", offset)

@@ -33,14 +33,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return template_onnx(tmp_path_factory.mktemp("network") / "template.onnx")
 
 
-@pytest.fixture
-def receiver():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
-        found.bind(("127.0.0.1", 0))
-        found.settimeout(5)
-        yield found
-
-
 def test_table_crops_and_packets(
     run: Run,
     network: Path,

@@ -31,7 +31,7 @@ def steps(tmp_path: Path) -> Steps:
     (tmp_path / "out").mkdir()
     (tmp_path / "reports").mkdir()
     diary = Diary(tmp_path / "out", tmp_path / "reports")
-    return Steps(diary, tmp_path / "reports", ["unwanted"], time.monotonic() + 60)
+    return Steps(diary, ["unwanted"], time.monotonic() + 60)
 
 
 def test_what_a_command_prints_and_how_it_ends(tmp_path: Path) -> None:
@@ -103,7 +103,6 @@ def test_a_phase_is_run_once_and_its_figures_are_kept(steps: Steps, tmp_path: Pa
     assert steps.run("bad", (*PYTHON, "exit(1)")) is not None
     again = Steps(
         Diary(tmp_path / "out", tmp_path / "reports"),
-        tmp_path / "reports",
         [],
         time.monotonic() + 60,
     )
@@ -116,7 +115,7 @@ def test_a_phase_is_run_once_and_its_figures_are_kept(steps: Steps, tmp_path: Pa
 def test_why_a_phase_was_not_run(steps: Steps, tmp_path: Path) -> None:
     assert steps.run("unwanted", (*PYTHON, "pass")) is None
     assert steps.run("late", (*PYTHON, "pass"), needs=tmp_path / "weights") is None
-    over = Steps(steps.diary, tmp_path / "reports", [], time.monotonic())
+    over = Steps(steps.diary, [], time.monotonic())
     assert over.run("over", (*PYTHON, "pass")) is None
     phases = json.loads((tmp_path / "out" / "campaign.json").read_text())["phases"]
     assert {name: phase["why"] for name, phase in phases.items()} == {

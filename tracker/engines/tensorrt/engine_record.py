@@ -10,7 +10,7 @@ from typing import Any
 
 from model.confidence import Calibration
 from model.errors import InputError
-from model.files import replacing
+from model.files import replacing, write_json
 from model.markup import MARKUPS
 from tracker.engines.base import ModelInfo
 from tracker.engines.tensorrt.cuda import Gpu
@@ -77,9 +77,7 @@ def write_engine(path: Path, engine: bytes, record: EngineRecord) -> None:
     """
     with replacing(path) as partial:
         partial.write_bytes(engine)
-    text = json.dumps({"format": _FORMAT, **asdict(record)}, indent=2)
-    with replacing(record_path(path)) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+    write_json(record_path(path), {"format": _FORMAT, **asdict(record)})
 
 
 def read_record(path: Path) -> EngineRecord:
