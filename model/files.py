@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +18,8 @@ UNFINISHED = ".partial"
 # Of the final name: with token, mark and extension it stays below the 255 bytes of file systems,
 # also where a character takes four.
 _LONGEST = 48
+# Those that this process has begun, and its number: a forked child inherits the set, not the files.
+_begun: set[tuple[int, Path]] = set()
 
 
 def check_output(
@@ -59,12 +63,53 @@ def unfinished(path: Path) -> Path:
 def create_unfinished(path: Path) -> Path:
     """Make an empty file for the unfinished version of another; see `unfinished`.
 
+    End it with `complete` or `give_up`; `give_up_all` takes away what a process leaves.
+
     Raises:
         OSError: the folder is missing or cannot be written to, or the disk is full.
     """
     partial = unfinished(path)
-    partial.touch(exist_ok=False)
+    # Before the file: a signal may come between any two steps, and its name is nobody else's.
+    _begun.add((os.getpid(), partial))
+    try:
+        partial.touch(exist_ok=False)
+    except OSError:
+        _begun.discard((os.getpid(), partial))
+        raise
     return partial
+
+
+def complete(partial: Path, path: Path) -> None:
+    """Give an unfinished file its final name.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    partial.replace(path)
+    _begun.discard((os.getpid(), partial))
+
+
+def give_up(partial: Path) -> None:
+    """Remove an unfinished file, if it is still there.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    partial.unlink(missing_ok=True)
+    _begun.discard((os.getpid(), partial))
+
+
+@atexit.register
+def give_up_all() -> None:
+    """Remove every unfinished file of this process: for the end of one that a signal breaks off.
+
+    Blocks that own a file remove it themselves, but an exception that a signal raises can come
+    between a file and its block. Done at exit; call it before `os._exit`, which skips that.
+    """
+    for owner, partial in list(_begun):
+        if owner == os.getpid():
+            with suppress(OSError):
+                give_up(partial)
 
 
 @contextmanager
@@ -82,13 +127,13 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = create_unfinished(path)
         yield partial
-        partial.replace(path)
+        complete(partial, path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}.") from error
     finally:
         if partial is not None:
             with suppress(OSError):
-                partial.unlink(missing_ok=True)
+                give_up(partial)
 
 
 def write_json(path: Path, values: object) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from model.files import check_output, create_unfinished, replacing, unfinished, write_json
+from model.files import (
+    check_output,
+    complete,
+    create_unfinished,
+    give_up_all,
+    replacing,
+    unfinished,
+    write_json,
+)
 
 NAMES = st.text(
     st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1, max_size=60
@@ -48,6 +58,27 @@ def test_it_is_made_exclusively(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(InputError, match="cannot write"), replacing(tmp_path / "a.csv"):
         pass
     assert made.exists()
+
+
+def test_what_a_process_leaves_goes_with_it(tmp_path: Path) -> None:
+    complete(create_unfinished(tmp_path / "whole.csv"), tmp_path / "whole.csv")
+    theirs = tmp_path / "theirs.00000000.partial.csv"
+    theirs.touch()
+    for _ in range(2):
+        create_unfinished(tmp_path / "begun.csv")
+    give_up_all()
+    assert {path.name for path in tmp_path.iterdir()} == {"whole.csv", theirs.name}
+
+
+def test_a_signal_between_a_file_and_its_block(tmp_path: Path) -> None:
+    """As in a worker whose KeyboardInterrupt comes before anybody owns the file."""
+    code = (
+        "import pathlib, sys; from model.files import create_unfinished; "
+        "create_unfinished(pathlib.Path(sys.argv[1])); raise KeyboardInterrupt"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.csv")]
+    subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from contextlib import closing
 from itertools import islice
 
 from model.errors import InputError
+from model.files import give_up_all
 from tracker.runs.file_series import Result, attempt
 from tracker.runs.job import Job
 from tracker.system.native_stderr import native_stderr_hidden
@@ -150,6 +151,7 @@ def _work(job: Job) -> Result:
     except KeyboardInterrupt:
         # The main process has had its own signal. If it was only this one's, the file is done again
         # like that of any worker that dies.
+        give_up_all()
         os._exit(128 + signal.SIGINT)
     finally:
         _busy = False

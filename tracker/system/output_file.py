@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.errors import InputError
-from model.files import check_output, create_unfinished
+from model.files import check_output, complete, create_unfinished, give_up
 
 
 class OutputFile:
@@ -52,8 +52,8 @@ class OutputFile:
 
     def commit(self) -> None:
         """Give the finished file its final name."""
-        self.partial.replace(self.path)
+        complete(self.partial, self.path)
 
     def discard(self) -> None:
         """Remove the unfinished file."""
-        self.partial.unlink(missing_ok=True)
+        give_up(self.partial)
