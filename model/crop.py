@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 # side: enough for the face to move between two frames and for a detector box that is off, while a
 # heatmap cell stays below 4 % of the inter-ocular distance at 256 pixels.
 CROP_SCALE = 1.3
+# OpenCV's warps take no longer pictures (panoramas are), pixels.
+LONGEST = 32766
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,8 @@ def warp_image(
         [size, size, C], uint8.
     """
     factor = int(1 / np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    if factor >= 2:
-        image, matrix = _shrink(image, matrix, size, factor)
+    if factor >= 2 or max(image.shape[:2]) > LONGEST:
+        image, matrix = _shrink(image, matrix, size, max(factor, 1))
     warped = cv2.warpAffine(
         image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )

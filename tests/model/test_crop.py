@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -212,3 +214,11 @@ def test_region_from_landmarks_turns_with_the_face(angle: float, seed: int) -> N
     np.testing.assert_allclose([turned.x, turned.y], turn @ [upright.x, upright.y], atol=1e-6)
     assert turned.size == pytest.approx(upright.size)
     assert turned.angle == angle
+
+
+@pytest.mark.parametrize("side", [40, 300])
+def test_pictures_longer_than_opencv_warps(side: int) -> None:
+    strip = np.random.default_rng(3).integers(0, 256, (60, 40_000, 3), dtype=np.uint8)
+    region = Region(39_000.3, 20.7, side, 0.2)
+    near = crop_image(np.ascontiguousarray(strip[:, 38_000:]), replace(region, x=1_000.3), 64)
+    np.testing.assert_allclose(crop_image(strip, region, 64).astype(int), near, atol=1)

@@ -23,7 +23,7 @@ STILL = AugmentConfig(
 )  # fmt: skip
 RECIPE = Recipe(learning_rate=3e-3, warmup_steps=2, ema_decay=0.5, stages=(Stage(1.0, 64, 4),))
 
-_LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt"
+LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt"
 
 
 def template() -> NDArray[np.float64]:
@@ -97,7 +97,7 @@ def write_faces(root: Path, train: int = 24, test: int = 6, side: int = 96) -> P
             flags = (rng.random(6) < 0.2).astype(int)
             numbers = [f"{value:.4f}" for value in (*points.ravel(), *box)]
             lines.append(" ".join([*numbers, *map(str, flags), name]))
-        path = root / _LIST.format(split)
+        path = root / LIST.format(split)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root

@@ -5,7 +5,7 @@ The engine recovers the face's position from the pixels of its crop alone, so wh
 does wrong with regions, crops or matrices shows up as wrong landmarks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -118,7 +118,11 @@ class SceneDetector:
         self.extra: list[Region] = []
         self.blind = False
 
-    def __call__(self, image: NDArray[np.uint8]) -> list[Region]:
+    def looks(self, image: NDArray[np.uint8], *, thorough: bool) -> Iterator[list[Region]]:
+        del thorough  # one look sees everything
+        yield self.found(image)
+
+    def found(self, image: NDArray[np.uint8]) -> list[Region]:
         self.calls += 1
         if self.blind:
             return []
@@ -135,6 +139,10 @@ class SceneDetector:
                 )
             )
         return found + self.extra
+
+    def near(self, image: NDArray[np.uint8], region: Region) -> list[Region]:
+        del image, region  # nobody stands on the head
+        return []
 
     def close(self) -> None:
         pass

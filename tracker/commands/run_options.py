@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 import typer
 
 if TYPE_CHECKING:
+    from tracker.detection.face_detector import DetectorChoice
     from tracker.engines.base import Precision
     from tracker.runs.job import Job
 
@@ -48,6 +49,13 @@ class RunOptions:
         str, typer.Option(metavar="auto|f32|f16|bf16|int8", help="Arithmetic of the engine.")
     ] = "auto"
     max_faces: Annotated[int, typer.Option(min=1, help="Faces to follow at once.")] = 1
+    detector: Annotated[
+        str,
+        typer.Option(metavar="auto|full|short|mediapipe", help="What finds faces."),
+    ] = "auto"
+    min_detection: Annotated[
+        float, typer.Option(min=0, max=1, help="The least score of a face to look at.")
+    ] = 0.5
     smooth: Annotated[
         str,
         typer.Option(
@@ -139,6 +147,8 @@ class RunOptions:
             engine=self.engine,
             options=TrackerOptions(
                 max_faces=self.max_faces,
+                detector=cast("DetectorChoice", self.detector),
+                min_detection=self.min_detection,
                 smoothing=self.smooth,
                 precision=cast("Precision", self.precision),
                 threads=threads,

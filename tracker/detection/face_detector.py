@@ -1,213 +1,187 @@
-"""Face detection with MediaPipe's BlazeFace networks, and the crop region a detection stands for.
-
-The two networks (`assets/*.tflite`, Apache-2.0, from MediaPipe 0.10.21) are part of the package, so
-detection works offline.
-"""
+"""Finding faces in a picture: look after look, from the likeliest one on."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import atan2, cos, sin
-from typing import Any, Literal, get_args
-from weakref import finalize
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from math import ceil
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.crop import Region
 from model.errors import InputError
-from tracker.assets import ASSETS
-from tracker.system.native_stderr import native_stderr_hidden
+from tracker.detection.blazeface import BlazeFace
+from tracker.detection.detection import Detection, DetectorModel
+from tracker.detection.mediapipe_detector import MediaPipeDetector
+from tracker.detection.search_plan import tile_sides, tiles, turned_views
+from tracker.detection.suppression import nested
+from tracker.system.closing import Closing
 
-DetectorModel = Literal["short", "full"]
-DetectorChoice = Literal["auto", "short", "full"]
+DetectorChoice = Literal["auto", "short", "full", "mediapipe"]
 DETECTORS: tuple[DetectorChoice, ...] = get_args(DetectorChoice)
 
-_FILES: dict[DetectorModel, str] = {
-    "short": "face_detection_short_range.tflite",
-    "full": "face_detection_full_range_sparse.tflite",
-}
 # "auto": the full-range network first. Of labelled faces of 55-75 px in a 640x480 picture it finds
 # 90 % (short range: 32 %), and it does not take a print on a shirt for a face, as the other does.
 # But of faces over three quarters of the picture's height it misses up to half, the short-range one
-# none: that one looks where the first saw nothing. 5 ms and 2.5 ms.
+# none: that one looks where the first saw nothing.
 _ORDER: dict[DetectorChoice, tuple[DetectorModel, ...]] = {
     "auto": ("full", "short"),
     "short": ("short",),
     "full": ("full",),
+    "mediapipe": ("full", "short"),
 }
-# Boxes that overlap more than this are one face: MediaPipe's own setting for these networks.
-_SUPPRESSION = 0.3
+# The second thread takes a third off the time and adds a sixth to the processor's; more add most to
+# the latter.
+_THREADS = 2
+# Boxes from different views are one face if they share this much of the smaller one: a tile's
+# border cuts faces, and what is left of them lies within the whole one's box.
+_SAME = 0.5
+
+# Of the side of what is looked at: of faces of this height the tracker finds about half
+# (docs/detection.md).
+_SMALLEST: dict[DetectorModel, float] = {"full": 0.05, "short": 0.125}
+
+# Sides of a region: a view in which its face is neither small nor cut off.
+_AROUND = 2.5
+
+_Look = Callable[[], list[Detection]]
 
 
-@dataclass(frozen=True, eq=False)
-class Detection:
-    """One face found by the detector.
-
-    Attributes:
-        box: [4] x0, y0, x1, y1 of the detector's own box, image pixels (pixel centres).
-        keypoints: [6, 2] image pixels: left eye, right eye, nose tip, mouth, left ear, right ear
-            (left and right of the image).
-        score: 0..1.
-        model: the network that found it; their boxes sit differently on a face.
-    """
-
-    box: NDArray[np.float64]
-    keypoints: NDArray[np.float64]
-    score: float
-    model: DetectorModel = "full"
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """Where the landmarks' region sits relative to a detector's box.
-
-    Printed by `python -m train.fits.fit_detector`, from labelled training faces. x and y are the
-    face's own axes (turned by the eye line), in sides of the detector's box, from its centre. What
-    scatter is left (standard deviation): 3.5 % of the region's side across, 4 % down, 11 % in size,
-    8 degrees of roll.
-
-    Attributes:
-        across: share of the ears' x that is the region's x. A turned head moves the box against
-            the face; the ears' middle follows the face and halves the scatter.
-        down: the region's y.
-        scale: the region's side.
-    """
-
-    across: float
-    down: float
-    scale: float
-
-
-_FITS: dict[DetectorModel, _Fit] = {
-    "short": _Fit(0.225, 0.062, 1.261),
-    "full": _Fit(0.621, 0.119, 1.281),
-}
-
-
-def region_from_detection(detection: Detection) -> Region:
-    """The crop region that the landmarks of a detected face would give, on average.
-
-    Args:
-        detection: a face found by `FaceDetector`.
-
-    Returns:
-        The region, turned by the line through the eyes.
-    """
-    fit = _FITS[detection.model]
-    (x0, y0, x1, y1), points = detection.box, detection.keypoints
-    centre = np.array([x0 + x1, y0 + y1]) / 2
-    side = max((x1 - x0 + y1 - y0) / 2, 1.0)
-    eyes = points[1] - points[0]
-    angle = atan2(eyes[1], eyes[0])
-    right = np.array([cos(angle), sin(angle)])
-    below = np.array([-sin(angle), cos(angle)])
-    ears = float((points[4:6].mean(axis=0) - centre) @ right)
-    x, y = centre + fit.across * ears * right + fit.down * side * below
-    return Region(float(x), float(y), float(fit.scale * side), angle)
-
-
-class FaceDetector:
-    """Finds faces in single images.
+class FaceDetector(Closing):
+    """Finds faces in single images, or in the frames of a video.
 
     Not safe to call from two threads at once.
 
-    Creating one, and closing it, hides what native code writes to file descriptor 2 (stderr) for
-    some 0.1 s: MediaPipe's C++ libraries log dozens of lines there that no setting of theirs turns
-    off. Python's own stderr and exceptions are not affected.
-
     Args:
-        model: "full" sees faces down to a twelfth of the picture's height, "short" misses those
-            under a fifth but sees faces that fill the picture; "auto" is full, then short where
-            full saw nothing.
+        model: "full" sees faces down to a 30th of the picture's long side, "short" misses those
+            under an 8th but sees faces that fill the picture; "auto" is full, then short where full
+            is not enough; "mediapipe" is the same two, run by the package mediapipe on the whole
+            upright picture only.
         min_score: detections under it are dropped, 0..1.
+        threads: CPU threads; None for what suits these networks.
 
     Raises:
-        InputError: there is no such model.
+        InputError: there is no such model, or mediapipe is asked for and missing.
     """
 
-    def __init__(self, model: DetectorChoice = "auto", min_score: float = 0.5) -> None:
+    def __init__(
+        self, model: DetectorChoice = "auto", min_score: float = 0.5, threads: int | None = None
+    ) -> None:
         if model not in _ORDER:
             raise InputError(f"no face detector {model!r}; choose one of {', '.join(DETECTORS)}")
-        with native_stderr_hidden():
-            self._networks = [_Network(name, min_score) for name in _ORDER[model]]
+        self._networks: list[BlazeFace] = []
+        self._plain: list[MediaPipeDetector] = []
+        if model == "mediapipe":
+            self._plain = [MediaPipeDetector(name, min_score) for name in _ORDER[model]]
+        else:
+            count = min(threads or _THREADS, _THREADS)
+            self._networks = [BlazeFace(name, min_score, count) for name in _ORDER[model]]
+        self._turn = 0
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """Find faces.
+        """Find faces, searching until there are any.
 
         Args:
             image: [H, W, 3], uint8, RGB.
 
         Returns:
-            Detections, best score first; overlapping ones are already merged.
+            What the first look that found something found, best score first.
         """
+        return next((found for found in self.looks(image) if found), [])
+
+    def looks(
+        self, image: NDArray[np.uint8], *, thorough: bool = True
+    ) -> Iterator[list[Detection]]:
+        """Look again and again; take from it what is needed, each look costs time.
+
+        The whole picture first, by each network; then turned by a half and by a quarter; then in
+        tiles, large ones before small ones. So a face may be found more than once.
+
+        Args:
+            image: [H, W, 3], uint8, RGB.
+            thorough: all of that. Otherwise only one turn or tile follows the whole picture, and
+                the next one at the next call: for a video, where the search may take some frames
+                but not the time between two.
+
+        Yields:
+            The faces of each look, best score first; those of one face are merged.
+        """
+        for plain in self._plain:
+            yield plain(image)
         for network in self._networks:
-            found = network(image)
-            if found:
-                return sorted(found, key=lambda detection: -detection.score)
-        return []
+            yield network(image)
+        further = self._further(image)
+        if thorough:
+            for group in further:
+                yield _merged([found for look in group for found in look()])
+            return
+        if further:
+            # Every group at a pace of its own: the few large tiles do not wait for all small ones.
+            group = further[self._turn % len(further)]
+            look = group[self._turn // len(further) % len(group)]
+            self._turn += 1
+            yield look()
+
+    def near(self, image: NDArray[np.uint8], region: Region) -> list[Detection]:
+        """Look at a region and around it, for faces that stand upright in it.
+
+        Args:
+            image: [H, W, 3], uint8, RGB.
+            region: where a face may be, and its roll.
+
+        Returns:
+            Detections, best score first.
+        """
+        view = replace(region, size=_AROUND * region.size)
+        return next((found for net in self._networks if (found := net(image, view))), [])
+
+    def smallest_face(self, width: int, height: int) -> int:
+        """Height of the smallest faces that a thorough search finds, about, pixels.
+
+        Args:
+            width: of the picture, pixels.
+            height: the same.
+        """
+        whole = max(width, height)
+        limits = [_SMALLEST[plain.model] * whole for plain in self._plain]
+        limits += [_SMALLEST[network.model] * whole for network in self._networks]
+        for network in self._networks[:1]:
+            limits += [_SMALLEST[network.model] * side for side in tile_sides(width, height)]
+        return ceil(min(limits))
 
     def close(self) -> None:
         """Release the networks."""
-        with native_stderr_hidden():
-            for network in self._networks:
-                network.close()
-        self._networks = []
+        for plain in self._plain:
+            plain.close()
+        self._networks, self._plain = [], []
 
-
-class _Network:
-    """One of the two networks."""
-
-    def __init__(self, model: DetectorModel, min_score: float) -> None:
-        # Imported here: it takes a second that callers with regions of their own never need.
-        import mediapipe as mp  # noqa: PLC0415
-        from mediapipe.tasks.python import BaseOptions, vision  # noqa: PLC0415
-
-        self.model: DetectorModel = model
-        self._mp = mp
-        # As bytes: MediaPipe's own file reading depends on the platform's path encoding.
-        network = BaseOptions(model_asset_buffer=(ASSETS / _FILES[model]).read_bytes())
-        detector = vision.FaceDetector.create_from_options(
-            vision.FaceDetectorOptions(
-                base_options=network,
-                min_detection_confidence=min_score,
-                min_suppression_threshold=_SUPPRESSION,
-            )
-        )
-        self._detect = detector.detect
-        self.close = finalize(self, _close, detector)
-        # The last of the log is written by the first image.
-        self(np.zeros((16, 16, 3), dtype=np.uint8))
-
-    def __call__(self, image: NDArray[np.uint8]) -> list[Detection]:
+    def _further(self, image: NDArray[np.uint8]) -> list[list[_Look]]:
+        """Looks beyond the whole upright picture, in groups that belong together."""
         height, width = image.shape[:2]
-        picture = self._mp.Image(
-            image_format=self._mp.ImageFormat.SRGB, data=np.ascontiguousarray(image)
-        )
-        return [
-            _detection(item, width, height, self.model) for item in self._detect(picture).detections
+        groups: list[list[_Look]] = [
+            [_look(network, image, view) for view in turned_views(image)]
+            for network in self._networks
         ]
+        # The first network is the one for small faces, where there is a choice.
+        for network in self._networks[:1]:
+            groups += [
+                [_look(network, image, view) for view in tiles(width, height, side)]
+                for side in tile_sides(width, height)
+            ]
+        return groups
 
 
-def _detection(item: Any, width: int, height: int, model: DetectorModel) -> Detection:
-    """MediaPipe counts from the image's corner; this project from the first pixel's centre."""
-    box = item.bounding_box
-    corners = (box.origin_x, box.origin_y, box.origin_x + box.width, box.origin_y + box.height)
-    keypoints = np.array([(point.x * width, point.y * height) for point in item.keypoints])
-    return Detection(
-        np.array(corners, dtype=np.float64) - 0.5,
-        keypoints - 0.5,
-        float(item.categories[0].score),
-        model,
-    )
+def _look(network: BlazeFace, image: NDArray[np.uint8], view: Region) -> _Look:
+    return lambda: network(image, view)
 
 
-def _close(detector: Any) -> None:
-    """Release a network, also when Python is on its way out."""
-    with native_stderr_hidden():
-        try:
-            detector.close()
-        except RuntimeError:
-            # MediaPipe closes through a thread pool, which Python shuts down before it runs exit
-            # handlers. The system takes the memory back; without a handle the destructor is silent.
-            detector._handle = None
+def _merged(found: list[Detection]) -> list[Detection]:
+    """One detection, the best, of each face that several views have found."""
+    kept: list[Detection] = []
+    for detection in sorted(found, key=lambda detection: -detection.score):
+        boxes = np.array([other.box for other in kept]).reshape(-1, 4)
+        if not (nested(detection.box, boxes) > _SAME).any():
+            kept.append(detection)
+    return kept

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from tracker.engines.base import Maps, Precision, normalize
 from tracker.engines.onnx_file import ATTENTION, BOUNDARIES, INPUT, OUTPUT, read_onnx
+from tracker.engines.ort_session import open_session
 
 
 class OnnxRuntimeEngine:
@@ -39,21 +40,7 @@ class OnnxRuntimeEngine:
             )
         file = read_onnx(weights, precision, maps)
         self.maps = maps
-        options = ort.SessionOptions()
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.intra_op_num_threads = threads or 0
-        # Threads that wait actively for the next crop take the cores from decoder and encoder:
-        # 23 instead of 27 frames/s for the whole chain on two cores.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Warnings about the graph mean nothing to who watches a video; errors are raised anyway.
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(
-                file.data, options, providers=["CPUExecutionProvider"]
-            )
-        # The runtime's exceptions share no base class of their own.
-        except Exception as error:
-            raise InputError(f"ONNX Runtime cannot load {file.path}: {_line(error)}") from error
+        self._session = open_session(file.data, file.path, threads)
         self.info = file.info
         self.description = f"ONNX Runtime {ort.__version__}, CPU, {'int8' if file.int8 else 'f32'}"
 
@@ -75,8 +62,3 @@ class OnnxRuntimeEngine:
     def close(self) -> None:
         """Release the network."""
         del self._session
-
-
-def _line(error: Exception) -> str:
-    """The first line of an exception's text."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

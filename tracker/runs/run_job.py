@@ -137,9 +137,11 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
                 raise
             lost = str(error)
         if not (hits or once or job.faceless or stop.is_set()):
+            size = f"{source.info.width}x{source.info.height}"
+            least = tracker.smallest_face(source.info.width, source.info.height)
             raise InputError(
                 f"{job.source}: no face in any of its {count} frames, so nothing was written; "
-                "check that faces are at least 40 pixels high and not upside down."
+                f"faces must be at least {least} pixels high to be found in {size}."
             )
         # Completing the files is part of the work: x264 holds back dozens of frames until then.
         everything.close(early)

@@ -19,7 +19,8 @@ class TrackerOptions:
 
     Attributes:
         max_faces: faces to follow at once, >= 1.
-        detector: "auto", "full" or "short"; see `tracker.detection.face_detector.FaceDetector`.
+        detector: "auto", "full", "short" or "mediapipe"; see
+            `tracker.detection.face_detector.FaceDetector`.
         min_detection: score under which detections are ignored, 0..1.
         detect_interval: while fewer faces than `max_faces` are followed, look for new ones this
             often, seconds. With none in sight every frame is searched: there is time then.
@@ -34,7 +35,7 @@ class TrackerOptions:
         smoothing: "balanced", "stable", "responsive" or "off".
         decoder: "centroid", "dark" or "quarter"; see `model.decoder.decode`.
         precision: "auto", "f32", "bf16" or "int8"; see `tracker.engines.create.create_engine`.
-        threads: CPU threads of the engine, None for all cores.
+        threads: CPU threads of the engine, None for all cores; the detector takes no more.
         maps: whether faces come with the network's boundary and attention maps (`Face.maps`,
             140 kB each at 192 x 192).
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from model.crop import Region, crop_image, crop_matrix, from_crop, region_from_box
 from model.decoder import DEFAULT_DECODER, Decoder, decode
 from model.markup import get_markup
-from tracker.detection.face_detector import FaceDetector, region_from_detection
+from tracker.detection.detection_region import region_from_detection
+from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
 from train.data.sample import Sample
 

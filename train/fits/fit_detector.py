@@ -1,4 +1,4 @@
-"""Fit the constants of `tracker.detection.face_detector`: from its box to a crop region.
+"""Fit the constants of `tracker.detection.detection_region`: from its box to a crop region.
 
 `python -m train.fits.fit_detector --data ROOT` pastes labelled training faces into pictures of a
 webcam's size, runs both face detectors, compares what they find with the region of the true
@@ -22,7 +22,8 @@ from rich.table import Table
 from model.crop import region_from_landmarks, warp_image
 from model.errors import run_command
 from model.markup import WFLW
-from tracker.detection.face_detector import Detection, DetectorModel, FaceDetector
+from tracker.detection.blazeface import BlazeFace
+from tracker.detection.detection import Detection, DetectorModel
 from train.data.sample import Sample
 from train.data.wflw import read_wflw
 
@@ -55,10 +56,10 @@ def main(
     count: Annotated[int, typer.Option(min=20, help="Faces to use, half of them YTF.")] = 3000,
     seed: Annotated[int, typer.Option(help="Choice, size, place and roll of the faces.")] = 0,
 ) -> None:
-    """Print the constants of tracker/detection/face_detector.py, fitted on the training split."""
+    """Print the constants of tracker/detection/detection_region.py, fitted on training faces."""
     rng = np.random.default_rng(seed)
     samples = _choose(read_wflw(data, "train"), count, rng)
-    detectors = {model: FaceDetector(model) for model in MODELS}
+    detectors = {model: BlazeFace(model) for model in MODELS}
     found: dict[DetectorModel, list[Offsets]] = {model: [] for model in MODELS}
     for sample in track(samples, description="detecting"):
         picture, points = paste(sample.load(), sample.points, rng)
@@ -66,8 +67,6 @@ def main(
             detection = nearest(detector(picture), points)
             if detection is not None:
                 found[model].append(offsets(detection, points))
-    for detector in detectors.values():
-        detector.close()
     _report(found, len(samples))
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tracker.assets.portrait import PORTRAIT_REGION, portrait_crops, portrait_image
-from tracker.detection.face_detector import FaceDetector, region_from_detection
+from tracker.detection.detection_region import region_from_detection
+from tracker.detection.face_detector import FaceDetector
 
 
 def test_the_region_is_where_the_detector_sees_the_face() -> None:

@@ -28,6 +28,8 @@ GIVEN: dict[str, Any] = {
     "engine": "onnxruntime",
     "precision": "int8",
     "max_faces": 3,
+    "detector": "short",
+    "min_detection": 0.7,
     "smooth": "stable",
     "offline_smooth": True,
     "draw": "points,pose",

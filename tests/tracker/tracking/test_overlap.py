@@ -1,6 +1,6 @@
 """What the tracker does while an engine works by itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import tracker.tracking.face_tracker as module
 from model.decoder import Decoder, decode
 from tests.support.tracked_scene import SceneDetector, SceneEngine, paint, pose
-from tracker import Face, Tracker, TrackerOptions
+from tracker import Face, Region, Tracker, TrackerOptions
 from tracker.engines.base import PointEngine, Points
 
 FPS = 30
@@ -41,9 +41,9 @@ class LoggedDetector(SceneDetector):
         super().__init__()
         self.events = events
 
-    def __call__(self, image: NDArray[np.uint8]) -> list:
+    def found(self, image: NDArray[np.uint8]) -> list[Region]:
         self.events.append("detect")
-        return super().__call__(image)
+        return super().found(image)
 
 
 Make = Callable[..., tuple[Tracker, list[str]]]
@@ -167,10 +167,11 @@ def test_after_a_failing_detector_the_tracker_goes_on(make: Make) -> None:
     image = paint([pose(150, 200, 120)])
     tracker(image, 0.0)
 
-    def fail(_: object) -> list:
-        raise KeyboardInterrupt
+    class Failing:
+        def looks(self, image: object, *, thorough: bool) -> Iterator[list]:
+            raise KeyboardInterrupt
 
-    detector, tracker._detector = tracker._detector, fail  # type: ignore[assignment]
+    detector, tracker._detector = tracker._detector, Failing()  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
         tracker(image, 1.0)
     tracker._detector = detector

@@ -1,0 +1,221 @@
+"""`python -m train.recall`: which faces are found, by their size and roll, and what else is.
+
+Labelled faces are put into pictures of several sizes, made of what surrounds the faces of other
+photographs. Each is searched by a detector in one look (the whole picture, upright), by a thorough
+search, and by the tracker, whose network confirms what the detector found.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, cast
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from model.crop import Region, region_from_landmarks
+from model.errors import InputError, run_command
+from model.files import write_json
+from tracker.detection.detection_region import region_from_detection
+from tracker.detection.face_detector import DETECTORS, DetectorChoice, FaceDetector
+from tracker.system.number_list import parse_numbers
+from tracker.tracking.face_tracker import Tracker
+from tracker.tracking.options import TrackerOptions
+from train.data.datasets import read_dataset
+from train.data.sample import Sample
+from train.evaluation.engine_choice import check_choice, check_outputs
+from train.evaluation.predict import MIN_OVERLAP, overlap
+from train.evaluation.scenes import background, put_face
+
+# Found is what also has the right roll, within half of what lies between two turns of the search.
+_ROLL = np.pi / 4
+_SIZES = "12,16,20,28,40,80,160,320"
+WAYS = ("one look", "thorough", "tracker")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass
+class Row:
+    """What one way of searching found in pictures of one kind.
+
+    Attributes:
+        width: of the pictures, pixels.
+        height: the same.
+        size: of the faces, long side of the box of their landmarks, pixels; 0 for none.
+        degrees: roll added to them.
+        way: one of `WAYS`.
+        pictures: how many.
+        found: in how many of them the face was found.
+        others: what else was found in them.
+        milliseconds: median time of a picture.
+    """
+
+    width: int
+    height: int
+    size: int
+    degrees: int
+    way: str
+    pictures: int
+    found: int
+    others: int
+    milliseconds: float
+
+
+@app.command()
+def main(  # noqa: PLR0917 (a command's options)
+    data: Annotated[Path, typer.Option(help="Labelled faces in WFLW's layout.")],
+    split: Annotated[str, typer.Option(help="Of these faces.")] = "test",
+    detector: Annotated[str, typer.Option(help=f"One of {', '.join(DETECTORS)}.")] = "auto",
+    weights: Annotated[str, typer.Option(help="Network that confirms.")] = "propnet-s",
+    frames: Annotated[str, typer.Option(help="Sizes of the pictures.")] = "640x480,1920x1080",
+    sizes: Annotated[str, typer.Option(help="Sizes of the faces, pixels.")] = _SIZES,
+    rolls: Annotated[str, typer.Option(help="Degrees added to the faces.")] = "0",
+    count: Annotated[int, typer.Option(min=1, help="Pictures of each kind.")] = 100,
+    min_detection: Annotated[float, typer.Option(min=0, max=1, help="Detector's threshold.")] = 0.5,
+    seed: Annotated[int, typer.Option(help="Of places and backgrounds.")] = 0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here; replaces the file.")
+    ] = None,
+) -> None:
+    """Print which faces are found by size and roll, what else is found, and how long it takes."""
+    check_choice("detector", detector, DETECTORS)
+    check_outputs(json_file, None)
+    samples = read_dataset("wflw", data, split)
+    wanted = parse_numbers(sizes, "--sizes", "numbers of pixels", "20,80")
+    # Each kind of picture also without a face.
+    cases = [(0, 0), *((size, degrees) for degrees in _degrees(rolls) for size in wanted)]
+    kinds = [(*_frame(frame), *case) for frame in frames.split(",") for case in cases]
+    options = TrackerOptions(
+        detector=cast("DetectorChoice", detector), min_detection=min_detection, max_faces=8
+    )
+    rows = []
+    with (
+        Tracker(weights, options=options) as tracker,
+        closing(FaceDetector(options.detector, min_detection)) as finder,
+    ):
+        for width, height, size, degrees in kinds:
+            rows += _measure(
+                samples, (width, height, size, degrees), (finder, tracker), count, seed
+            )
+    Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(
+        _table(rows, detector)
+    )
+    if json_file is not None:
+        write_json(json_file, {"detector": detector, "rows": [asdict(row) for row in rows]})
+
+
+def _measure(
+    samples: Sequence[Sample],
+    kind: tuple[int, int, int, int],
+    searchers: tuple[FaceDetector, Tracker],
+    count: int,
+    seed: int,
+) -> list[Row]:
+    """The rows of one kind of picture."""
+    width, height, size, degrees = kind
+    finder, tracker = searchers
+    rng = np.random.default_rng(seed)
+    rows = {way: Row(*kind, way, count, 0, 0, 0.0) for way in WAYS}
+    times: dict[str, list[float]] = {way: [] for way in WAYS}
+    chosen = rng.permutation(len(samples))
+    name = f"{width}x{height}, {size} px, {degrees} degrees"
+    for number in track(
+        range(count), description=name, transient=True, disable=not sys.stderr.isatty()
+    ):
+        picture = background(samples, width, height, rng)
+        sample = samples[chosen[number % len(samples)]]
+        points = put_face(picture, sample, size, degrees, rng) if size else None
+        true = _true(points, sample) if points is not None else None
+        for way, regions in _searches(picture, finder, tracker):
+            begin = time.perf_counter()
+            found = regions()
+            times[way].append(time.perf_counter() - begin)
+            right = [true is not None and _same(region, true) for region in found]
+            rows[way].found += any(right)
+            rows[way].others += len(found) - sum(right)
+    for way, row in rows.items():
+        row.milliseconds = 1e3 * float(np.median(times[way]))
+    return list(rows.values())
+
+
+def _searches(
+    picture: NDArray[np.uint8], finder: FaceDetector, tracker: Tracker
+) -> Iterator[tuple[str, Callable[[], list[Region]]]]:
+    yield (
+        "one look",
+        lambda: [region_from_detection(found) for found in next(finder.looks(picture), [])],
+    )
+    yield "thorough", lambda: [region_from_detection(found) for found in finder(picture)]
+
+    def followed() -> list[Region]:
+        tracker.reset()
+        return [face.region for face in tracker(picture, 0.0)]
+
+    yield "tracker", followed
+
+
+def _true(points: NDArray[np.float64], sample: Sample) -> Region:
+    return region_from_landmarks(points, sample.markup.roll(points))
+
+
+def _same(region: Region, true: Region) -> bool:
+    turn = (region.angle - true.angle + np.pi) % (2 * np.pi) - np.pi
+    return overlap(region, true) >= MIN_OVERLAP and abs(turn) < _ROLL
+
+
+def _frame(text: str) -> tuple[int, int]:
+    width, _, height = text.strip().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise InputError(f"--frames: {text!r} is no size such as 640x480.")
+    return int(width), int(height)
+
+
+def _degrees(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--rolls: {text!r} is no list of whole degrees such as 0,90.") from None
+
+
+def _table(rows: Sequence[Row], detector: str) -> Table:
+    table = Table(
+        title=f"detector {detector}: faces found, and what else is found in 100 pictures",
+        caption="size: long side of the box of the landmarks, pixels; ms: median of a picture",
+    )
+    for name in (
+        "frame",
+        "size",
+        "roll",
+        *(f"{way}{end}" for way in WAYS for end in ("", " else", " ms")),
+    ):
+        table.add_column(name, justify="right")
+    for first in range(0, len(rows), len(WAYS)):
+        group = rows[first : first + len(WAYS)]
+        row = group[0]
+        cells = [
+            f"{row.width}x{row.height}",
+            str(row.size) if row.size else "none",
+            str(row.degrees),
+        ]
+        for row in group:
+            cells += [
+                f"{row.found / row.pictures:.0%}" if row.size else "",
+                f"{100 * row.others / row.pictures:.0f}",
+                f"{row.milliseconds:.0f}",
+            ]
+        table.add_row(*cells)
+    return table
+
+
+if __name__ == "__main__":
+    run_command(app)
