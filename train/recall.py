@@ -25,6 +25,7 @@ from rich.table import Table
 from model.crop import Region, region_from_landmarks
 from model.errors import InputError, run_command
 from model.files import write_json
+from tracker.bench.bench_clip import clip_size
 from tracker.detection.detection_region import region_from_detection
 from tracker.detection.face_detector import DETECTORS, DetectorChoice, FaceDetector
 from tracker.system.number_list import parse_numbers
@@ -94,7 +95,7 @@ def main(  # noqa: PLR0917 (a command's options)
     wanted = parse_numbers(sizes, "--sizes", "numbers of pixels", "20,80")
     # Each kind of picture also without a face.
     cases = [(0, 0), *((size, degrees) for degrees in _degrees(rolls) for size in wanted)]
-    kinds = [(*_frame(frame), *case) for frame in frames.split(",") for case in cases]
+    kinds = [(*clip_size(frame.strip()), *case) for frame in frames.split(",") for case in cases]
     options = TrackerOptions(
         detector=cast("DetectorChoice", detector), min_detection=min_detection, max_faces=8
     )
@@ -171,13 +172,6 @@ def _true(points: NDArray[np.float64], sample: Sample) -> Region:
 def _same(region: Region, true: Region) -> bool:
     turn = (region.angle - true.angle + np.pi) % (2 * np.pi) - np.pi
     return overlap(region, true) >= MIN_OVERLAP and abs(turn) < _ROLL
-
-
-def _frame(text: str) -> tuple[int, int]:
-    width, _, height = text.strip().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise InputError(f"--frames: {text!r} is no size such as 640x480.")
-    return int(width), int(height)
 
 
 def _degrees(text: str) -> list[int]:

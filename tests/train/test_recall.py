@@ -53,8 +53,8 @@ def test_what_is_found(portraits: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--frames", "640", "no size such as 640x480"),
-        ("--frames", "640x0", "no size such as 640x480"),
+        ("--frames", "640", "is not a size"),
+        ("--frames", "640x0", "is not a size"),
         ("--rolls", "0,up", "no list of whole degrees"),
         ("--sizes", "0", "numbers of pixels"),
         ("--detector", "best", "detector"),
