@@ -1,8 +1,8 @@
 """`python -m train.recall`: which faces are found, by their size and roll, and what else is.
 
 Labelled faces are put into pictures of several sizes, made of what surrounds the faces of other
-photographs. Each is searched by a detector in one look (the whole picture, upright), by a thorough
-search, and by the tracker, whose network confirms what the detector found.
+photographs. Each is searched in one look of a detector (the whole picture, upright) and by the
+tracker, which looks further as long as its network has not confirmed a face.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from train.evaluation.scenes import background, put_face
 # Found is what also has the right roll, within half of what lies between two turns of the search.
 _ROLL = np.pi / 4
 _SIZES = "12,16,20,28,40,80,160,320"
-WAYS = ("one look", "thorough", "tracker")
+WAYS = ("one look", "tracker")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -156,7 +156,6 @@ def _searches(
         "one look",
         lambda: [region_from_detection(found) for found in next(finder.looks(picture), [])],
     )
-    yield "thorough", lambda: [region_from_detection(found) for found in finder(picture)]
 
     def followed() -> list[Region]:
         tracker.reset()

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -347,3 +347,46 @@ def test_memory_stays_flat(make: Make) -> None:
     assert len(tracker._tracks) <= 1
     # One picture of this size is 58 kB, the landmarks of one face 1.6 kB.
     assert growth < 20_000
+
+
+def test_only_the_first_frame_is_searched_thoroughly(make: Make) -> None:
+    tracker, _, detector = make()
+    asked = []
+    looks = detector.looks
+
+    def noted(image: NDArray[np.uint8], *, thorough: bool) -> Iterator[list[Region]]:
+        asked.append(thorough)
+        return looks(image, thorough=thorough)
+
+    detector.looks = noted  # type: ignore[method-assign]
+    detector.blind = True
+    image = paint([pose(320, 240, 150)])
+    for number in range(3):
+        tracker(image, number / FPS)
+    tracker.reset()
+    tracker(image, 0.0)
+    assert asked == [True, False, False, True]
+
+
+def test_the_search_ends_with_enough_faces(make: Make) -> None:
+    image = paint([pose(200, 240, 120), pose(460, 240, 120)])
+    for room, needed in ((1, 2), (2, 3), (3, 4)):
+        tracker, _, detector = make(max_faces=room)
+        taken = []
+
+        def looks(
+            image: NDArray[np.uint8],
+            *,
+            thorough: bool,
+            detector: SceneDetector = detector,
+            taken: list[int] = taken,
+        ) -> Iterator[list[Region]]:
+            left, right = sorted(detector.found(image), key=lambda region: region.x)
+            # Something that is no face, one face, the other and again the first.
+            for found in ([Region(60, 60, 80)], [left], [right], [left]):
+                taken.append(len(taken))
+                yield found
+
+        detector.looks = looks  # type: ignore[method-assign]
+        assert len(tracker(image, 0.0)) == min(room, 2)
+        assert len(taken) == needed
