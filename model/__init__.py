@@ -4,3 +4,7 @@ What the tracker reads of it (markup, crop, heatmap, decoder, confidence, config
 files) needs numpy and OpenCV only, so that it runs without torch; weights, complexity and
 `model.network` need torch. Everything may import this package; it imports none of the others.
 """
+
+from model.telemetry import switch_off
+
+switch_off()

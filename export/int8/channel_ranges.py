@@ -21,8 +21,11 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from export.int8.qdq_graph import remove_unused
+from model.telemetry import switch_off_events
 from tracker.engines.base import normalize
 from tracker.engines.onnx_file import INPUT
+
+switch_off_events(ort)
 
 _ALPHA = 0.5
 # A channel that is never active has no range, and must not get an endless factor.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Collection
 from importlib.util import find_spec
@@ -45,8 +44,6 @@ def quantize_layers(
     Returns:
         A QDQ graph with int8 weights, the metadata of `floats` and the mark of an int8 network.
     """
-    # NNCF reports its use to its maker over the network unless it is told that this is a test.
-    os.environ["NNCF_CI"] = "1"
     with warnings.catch_warnings():
         # Of its own dependencies' age.
         warnings.simplefilter("ignore")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import threading
@@ -85,8 +84,6 @@ class RayCluster(Closing):
         ray = self._ray
         options: dict[str, Any] = {"address": address, "log_to_driver": False}
         if address == LOCAL:
-            # What runs on this machine is nobody else's business.
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             options["num_cpus"] = available_cores()
             options["object_store_memory"] = _STORE_BYTES
             options["include_dashboard"] = False

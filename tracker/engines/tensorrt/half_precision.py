@@ -21,8 +21,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from model.telemetry import switch_off_events
 from tracker.engines.base import normalize
 from tracker.engines.onnx_file import INPUT, OUTPUT
+
+switch_off_events(ort)
 
 
 def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
