@@ -13,9 +13,9 @@ def test_the_region_is_where_the_detector_sees_the_face() -> None:
     (found,) = detector(portrait_image())
     detector.close()
     seen = region_from_detection(found)
-    # Detectors' arithmetic differs a little from processor to processor.
+    # It was written down when boxes were in whole pixels.
     for name in ("x", "y", "size"):
-        assert getattr(seen, name) == pytest.approx(getattr(PORTRAIT_REGION, name), abs=0.5)
+        assert getattr(seen, name) == pytest.approx(getattr(PORTRAIT_REGION, name), abs=1)
     assert seen.angle == pytest.approx(PORTRAIT_REGION.angle, abs=0.01)
 
 
