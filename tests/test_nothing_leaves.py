@@ -53,6 +53,7 @@ def traced(folder: Path, *arguments: object) -> Traced:
     (home / "cache").mkdir(parents=True)
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    environment["OMP_NUM_THREADS"] = "1"  # two commands on two cores
     # Its list of fonts takes seconds to make: once for all commands, and not in their homes.
     environment["MPLCONFIGDIR"] = str(folder.parent / "matplotlib")
     done = subprocess.run(

@@ -7,12 +7,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from model.telemetry import switch_off_events
 from tracker.engines.base import Maps, Precision, normalize
 from tracker.engines.onnx_file import ATTENTION, BOUNDARIES, INPUT, OUTPUT, read_onnx
 from tracker.engines.ort_session import open_session
-
-switch_off_events(ort)
 
 
 class OnnxRuntimeEngine:

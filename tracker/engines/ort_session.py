@@ -5,6 +5,9 @@ from __future__ import annotations
 import onnxruntime as ort
 
 from model.errors import InputError
+from model.telemetry import switch_off_events
+
+switch_off_events(ort)
 
 
 def open_session(data: bytes, name: object, threads: int | None = None) -> ort.InferenceSession:
