@@ -105,7 +105,7 @@ def batch_command(
         for result in results:
             manifest.add(result)
             frames = result.summary.frames if result.summary else 0
-            counts.update({"failed": result.error is not None, "frames": frames})
+            counts.update({"failed": int(result.error is not None), "frames": frames})
             bar.advance(frames)
             if result.error is not None:
                 bar.say(f"failed: {result.error}")

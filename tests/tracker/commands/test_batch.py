@@ -28,6 +28,21 @@ def manifest(folder: Path) -> dict[str, dict[str, Any]]:
     return entries
 
 
+def test_a_batch_of_one(run: Run, network: Path, tmp_path: Path) -> None:
+    result = run(
+        "batch",
+        PORTRAIT_CLIP,
+        "--out-dir",
+        tmp_path / "out",
+        "--weights",
+        network,
+        "--max-frames",
+        2,
+    )
+    assert result.code == 0, result.err
+    assert result.out.startswith("1 of 1 files tracked (2 frames), 0 done before, 0 failed; see ")
+
+
 def test_a_batch_is_resumed_and_a_bad_file_stops_nothing(
     run: Run,
     network: Path,
