@@ -33,8 +33,8 @@ class Fit:
 
 
 FITS: dict[DetectorModel, Fit] = {
-    "short": Fit(0.225, 0.062, 1.261),
-    "full": Fit(0.621, 0.119, 1.281),
+    "short": Fit(0.262, 0.056, 1.256),
+    "full": Fit(0.619, 0.110, 1.274),
 }
 
 
