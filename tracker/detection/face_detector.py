@@ -78,7 +78,7 @@ class FaceDetector(Closing):
         else:
             count = min(threads or _THREADS, _THREADS)
             self._networks = [BlazeFace(name, min_score, count) for name in _ORDER[model]]
-        self._turn = 0
+        self._call = 0
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Detection]:
         """Find faces, searching until there are any.
@@ -101,28 +101,30 @@ class FaceDetector(Closing):
 
         Args:
             image: [H, W, 3], uint8, RGB.
-            thorough: all of that. Otherwise only one turn or tile follows the whole picture, and
-                the next one at the next call: for a video, where the search may take some frames
-                but not the time between two.
+            thorough: all of that. Otherwise only one look follows the first network's at the whole
+                picture: that of the second network, and at every other call one turn or tile, each
+                time the next one. For a video, where a search may take some frames but not the time
+                between two.
 
         Yields:
             The faces of each look, best score first; those of one face are merged.
         """
         for plain in self._plain:
             yield plain(image)
-        for network in self._networks:
+        for network in self._networks[:1]:
             yield network(image)
+        self._call += 1
+        if thorough or self._call % 2:
+            for network in self._networks[1:]:
+                yield network(image)
         further = self._further(image)
         if thorough:
             for group in further:
                 yield _merged([found for look in group for found in look()])
-            return
-        if further:
+        elif further and not self._call % 2:
             # Every group at a pace of its own: the few large tiles do not wait for all small ones.
-            group = further[self._turn % len(further)]
-            look = group[self._turn // len(further) % len(group)]
-            self._turn += 1
-            yield look()
+            number, turn = divmod(self._call // 2, len(further))
+            yield further[turn][number % len(further[turn])]()
 
     def near(self, image: NDArray[np.uint8], region: Region) -> list[Detection]:
         """Look at a region and around it, for faces that stand upright in it.
