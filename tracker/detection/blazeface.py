@@ -1,7 +1,8 @@
 """MediaPipe's BlazeFace networks, run by ONNX Runtime: faces in one square view of a picture.
 
-ONNX Runtime and not OpenVINO on any processor: alone it takes 3.0 ms against 3.3 (short range) and
-8.7 against 9.8 ms (full range; one thread of an AVX2 processor; MediaPipe itself 6.0 and 14.6).
+ONNX Runtime and not OpenVINO on any processor: on one thread of an AVX2 processor the networks
+alone take 3.0 ms against 3.3 (short range) and 8.7 against 9.8 ms (full range). MediaPipe's own
+looks take half as much again as these: `python -m tracker.bench.detector_speed`.
 """
 
 from __future__ import annotations

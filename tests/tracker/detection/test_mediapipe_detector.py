@@ -131,7 +131,12 @@ def test_nothing_is_logged_even_if_it_is_never_closed() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout == ""
-    assert result.stderr == "python stderr\n"
+    # Where memory happens to lie across its boundaries, a run says so, under a title.
+    by_chance = ("memory is not aligned", "Logging before InitGoogle")
+    lines = result.stderr.splitlines()
+    assert [line for line in lines if not any(text in line for text in by_chance)] == [
+        "python stderr"
+    ]
 
 
 def test_it_is_asked_for_but_missing(monkeypatch: pytest.MonkeyPatch) -> None:
