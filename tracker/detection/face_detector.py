@@ -25,7 +25,7 @@ DETECTORS: tuple[DetectorChoice, ...] = get_args(DetectorChoice)
 # "auto": the full-range network first. Of labelled faces of 55-75 px in a 640x480 picture it finds
 # 90 % (short range: 32 %), and it does not take a print on a shirt for a face, as the other does.
 # But of faces over three quarters of the picture's height it misses up to half, the short-range one
-# none: that one looks where the first saw nothing.
+# none: that one looks next.
 _ORDER: dict[DetectorChoice, tuple[DetectorModel, ...]] = {
     "auto": ("full", "short"),
     "short": ("short",),
@@ -38,11 +38,11 @@ _THREADS = 2
 # Boxes from different views are one face if they share this much of the smaller one: a tile's
 # border cuts faces, and what is left of them lies within the whole one's box.
 _SAME = 0.5
-
 # Of the side of what is looked at: of faces of this height the tracker finds about half
 # (docs/detection.md).
 _SMALLEST: dict[DetectorModel, float] = {"full": 0.05, "short": 0.125}
-
+# Fewer pixels show no landmarks, however close one looks.
+_FEWEST = 12
 # Sides of a region: a view in which its face is neither small nor cut off.
 _AROUND = 2.5
 
@@ -55,9 +55,9 @@ class FaceDetector(Closing):
     Not safe to call from two threads at once.
 
     Args:
-        model: "full" sees faces down to a 30th of the picture's long side, "short" misses those
-            under an 8th but sees faces that fill the picture; "auto" is full, then short where full
-            is not enough; "mediapipe" is the same two, run by the package mediapipe on the whole
+        model: "full" sees faces down to a 20th of what it looks at, "short" misses those under an
+            8th but sees faces that fill the picture; "auto" is full, then short where full is not
+            enough; "mediapipe" is the same two, run by the package mediapipe on the whole
             upright picture only.
         min_score: detections under it are dropped, 0..1.
         threads: CPU threads; None for what suits these networks.
@@ -151,7 +151,7 @@ class FaceDetector(Closing):
         limits += [_SMALLEST[network.model] * whole for network in self._networks]
         for network in self._networks[:1]:
             limits += [_SMALLEST[network.model] * side for side in tile_sides(width, height)]
-        return ceil(min(limits))
+        return max(ceil(min(limits)), _FEWEST)
 
     def close(self) -> None:
         """Release the networks."""

@@ -96,6 +96,15 @@ def test_every_turn_and_tile_comes_up(detectors: Detectors) -> None:
     assert any(look for looks in found for look in looks)
 
 
+def test_the_smallest_face_follows_from_what_is_looked_at(detectors: Detectors) -> None:
+    # A 20th of a tile of 256 pixels, of larger ones where there would be too many, and of a picture
+    # that is smaller than a tile; but never under 12 pixels.
+    auto = detectors["auto"]
+    sizes = [(640, 480), (3840, 2160), (7680, 4320), (200, 100)]
+    assert [auto.smallest_face(*size) for size in sizes] == [13, 13, 26, 12]
+    assert detectors["short"].smallest_face(640, 480) == 32
+
+
 def test_bad_model() -> None:
     with pytest.raises(InputError, match="auto, short, full, mediapipe"):
         FaceDetector("retina")  # type: ignore[arg-type]
