@@ -1,5 +1,3 @@
 """From trained weights to the files that the tracker's engines run, each checked on real crops."""
 
-from model.telemetry import switch_off
-
-switch_off()
+import model  # noqa: F401  (it stops libraries from reporting, before any is loaded here)

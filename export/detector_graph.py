@@ -91,9 +91,7 @@ def _folded(kind: str, values: list[NDArray[Any]], node: ov.Node) -> NDArray[Any
     """An operator on constants."""
     if kind == "Convert":
         return values[0].astype(np.float32)
-    if kind == "Unsqueeze":
-        return values[0].reshape(node.output(0).shape)
-    if kind == "Reshape":
+    if kind in ("Unsqueeze", "Reshape"):
         return values[0].reshape(node.output(0).shape)
     if kind == "Transpose":
         return values[0].transpose(values[1])

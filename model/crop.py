@@ -6,6 +6,7 @@ Coordinates: (0, 0) is the centre of the top left pixel, x to the right, y down,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import pi
 
 import cv2
 import numpy as np
@@ -34,6 +35,11 @@ class Region:
     y: float
     size: float
     angle: float = 0.0
+
+
+def wrap_angle(angle: float) -> float:
+    """The same angle, radians, between -pi and pi: how far one direction is from another."""
+    return (angle + pi) % (2 * pi) - pi
 
 
 def region_from_box(box: ArrayLike, angle: float = 0.0, scale: float = CROP_SCALE) -> Region:

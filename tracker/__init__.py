@@ -15,8 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# Before any room loads a library that would report: `model` stops them.
 from model.errors import InputError
-from model.telemetry import switch_off
 
 if TYPE_CHECKING:
     from model.crop import Region
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from tracker.video.frame_source import VideoInfo
     from tracker.video.video_reader import VideoReader
     from tracker.video.video_writer import VideoWriter
-
-# Before any room can load a library that reports.
-switch_off()
 
 __all__ = [
     "Blink",

@@ -214,7 +214,7 @@ def _evaluate(weights: str, samples: list[Sample], device: str, box: str = "gt")
     with closing(open_torch_engine(weights, device)) as engine:
         if box == "gt":
             return evaluate(engine, samples, locate=true_region)
-        with closing(FaceDetector()) as detector:
+        with FaceDetector() as detector:
             return evaluate(engine, samples, locate=DetectorLocator(detector))
 
 

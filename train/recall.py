@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -22,12 +22,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from model.crop import Region, region_from_landmarks
+from model.crop import Region, region_from_landmarks, wrap_angle
 from model.errors import InputError, run_command
 from model.files import write_json
 from tracker.bench.bench_clip import clip_size
+from tracker.detection.detection import DETECTORS, DetectorChoice
 from tracker.detection.detection_region import region_from_detection
-from tracker.detection.face_detector import DETECTORS, DetectorChoice, FaceDetector
+from tracker.detection.face_detector import FaceDetector
 from tracker.system.number_list import parse_numbers
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.options import TrackerOptions
@@ -41,6 +42,7 @@ from train.evaluation.scenes import background, put_face
 _ROLL = np.pi / 4
 _SIZES = "12,16,20,28,40,80,160,320"
 WAYS = ("one look", "tracker")
+_Way = Callable[[NDArray[np.uint8]], list[Region]]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -102,12 +104,11 @@ def main(  # noqa: PLR0917 (a command's options)
     rows = []
     with (
         Tracker(weights, options=options) as tracker,
-        closing(FaceDetector(options.detector, min_detection)) as finder,
+        FaceDetector(options.detector, min_detection) as finder,
     ):
-        for width, height, size, degrees in kinds:
-            rows += _measure(
-                samples, (width, height, size, degrees), (finder, tracker), count, seed
-            )
+        ways = {"one look": partial(_one_look, finder), "tracker": partial(_tracked, tracker)}
+        for kind in kinds:
+            rows += _measure(samples, kind, ways, count, seed)
     Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(
         _table(rows, detector)
     )
@@ -118,16 +119,15 @@ def main(  # noqa: PLR0917 (a command's options)
 def _measure(
     samples: Sequence[Sample],
     kind: tuple[int, int, int, int],
-    searchers: tuple[FaceDetector, Tracker],
+    ways: Mapping[str, _Way],
     count: int,
     seed: int,
 ) -> list[Row]:
     """The rows of one kind of picture."""
     width, height, size, degrees = kind
-    finder, tracker = searchers
     rng = np.random.default_rng(seed)
-    rows = {way: Row(*kind, way, count, 0, 0, 0.0) for way in WAYS}
-    times: dict[str, list[float]] = {way: [] for way in WAYS}
+    rows = {way: Row(*kind, way, count, 0, 0, 0.0) for way in ways}
+    times: dict[str, list[float]] = {way: [] for way in ways}
     chosen = rng.permutation(len(samples))
     name = f"{width}x{height}, {size} px, {degrees} degrees"
     for number in track(
@@ -137,9 +137,9 @@ def _measure(
         sample = samples[chosen[number % len(samples)]]
         points = put_face(picture, sample, size, degrees, rng) if size else None
         true = _true(points, sample) if points is not None else None
-        for way, regions in _searches(picture, finder, tracker):
+        for way, search in ways.items():
             begin = time.perf_counter()
-            found = regions()
+            found = search(picture)
             times[way].append(time.perf_counter() - begin)
             right = [true is not None and _same(region, true) for region in found]
             rows[way].found += any(right)
@@ -149,19 +149,13 @@ def _measure(
     return list(rows.values())
 
 
-def _searches(
-    picture: NDArray[np.uint8], finder: FaceDetector, tracker: Tracker
-) -> Iterator[tuple[str, Callable[[], list[Region]]]]:
-    yield (
-        "one look",
-        lambda: [region_from_detection(found) for found in next(finder.looks(picture), [])],
-    )
+def _one_look(finder: FaceDetector, picture: NDArray[np.uint8]) -> list[Region]:
+    return [region_from_detection(found) for found in next(finder.looks(picture), [])]
 
-    def followed() -> list[Region]:
-        tracker.reset()
-        return [face.region for face in tracker(picture, 0.0)]
 
-    yield "tracker", followed
+def _tracked(tracker: Tracker, picture: NDArray[np.uint8]) -> list[Region]:
+    tracker.reset()
+    return [face.region for face in tracker(picture, 0.0)]
 
 
 def _true(points: NDArray[np.float64], sample: Sample) -> Region:
@@ -169,8 +163,8 @@ def _true(points: NDArray[np.float64], sample: Sample) -> Region:
 
 
 def _same(region: Region, true: Region) -> bool:
-    turn = (region.angle - true.angle + np.pi) % (2 * np.pi) - np.pi
-    return overlap(region, true) >= MIN_OVERLAP and abs(turn) < _ROLL
+    turn = abs(wrap_angle(region.angle - true.angle))
+    return overlap(region, true) >= MIN_OVERLAP and turn < _ROLL
 
 
 def _degrees(text: str) -> list[int]:

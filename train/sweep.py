@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -135,7 +134,7 @@ def score_weights(engine: Engine, dev: list[Sample]) -> dict[str, Any]:
     found = openings([*upright.points], upright.markup.name)
     labelled = openings([sample.points for sample in dev], upright.markup.name)
     closed = labelled < EYES_CLOSED
-    with closing(FaceDetector()) as detector:
+    with FaceDetector() as detector:
         detected = evaluate(engine, dev, locate=DetectorLocator(detector)).errors
     return {
         "n": len(dev),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 import typer
 
 if TYPE_CHECKING:
-    from tracker.detection.face_detector import DetectorChoice
+    from tracker.detection.detection import DetectorChoice
     from tracker.engines.base import Precision
     from tracker.runs.job import Job
 

@@ -77,6 +77,10 @@ class BlazeFace:
             for box, marks, score in merge_weighted(boxes[real], points[real], scores[good][real])
         ]
 
+    def close(self) -> None:
+        """Release the network."""
+        del self._session
+
 
 def _decoded(
     values: NDArray[np.float32], centres: NDArray[np.float32]

@@ -1,14 +1,17 @@
-"""A face that a detector has found."""
+"""A face that a detector has found, and the names of detectors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 DetectorModel = Literal["short", "full"]
+# What may be asked for; see `tracker.detection.face_detector`.
+DetectorChoice = Literal["auto", "short", "full", "mediapipe"]
+DETECTORS: tuple[DetectorChoice, ...] = get_args(DetectorChoice)
 
 
 @dataclass(frozen=True, eq=False)

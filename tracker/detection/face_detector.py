@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +12,11 @@ from numpy.typing import NDArray
 from model.crop import Region
 from model.errors import InputError
 from tracker.detection.blazeface import BlazeFace
-from tracker.detection.detection import Detection, DetectorModel
+from tracker.detection.detection import DETECTORS, Detection, DetectorChoice, DetectorModel
 from tracker.detection.mediapipe_detector import MediaPipeDetector
 from tracker.detection.search_plan import tile_sides, tiles, turned_views
 from tracker.detection.suppression import nested
 from tracker.system.closing import Closing
-
-DetectorChoice = Literal["auto", "short", "full", "mediapipe"]
-DETECTORS: tuple[DetectorChoice, ...] = get_args(DetectorChoice)
 
 # "auto": the full-range network first. Of labelled faces of 55-75 px in a 640x480 picture it finds
 # 90 % (short range: 32 %), and it does not take a print on a shirt for a face, as the other does.
@@ -46,8 +42,6 @@ _FEWEST = 12
 # Sides of a region: a view in which its face is neither small nor cut off.
 _AROUND = 2.5
 
-_Look = Callable[[], list[Detection]]
-
 
 class FaceDetector(Closing):
     """Finds faces in single images, or in the frames of a video.
@@ -71,13 +65,15 @@ class FaceDetector(Closing):
     ) -> None:
         if model not in _ORDER:
             raise InputError(f"no face detector {model!r}; choose one of {', '.join(DETECTORS)}")
-        self._networks: list[BlazeFace] = []
-        self._plain: list[MediaPipeDetector] = []
+        self._networks: list[BlazeFace | MediaPipeDetector]
+        # Those that can look at a part of a picture, or at one that is turned.
+        self._searching: list[BlazeFace] = []
         if model == "mediapipe":
-            self._plain = [MediaPipeDetector(name, min_score) for name in _ORDER[model]]
+            self._networks = [MediaPipeDetector(name, min_score) for name in _ORDER[model]]
         else:
             count = min(threads or _THREADS, _THREADS)
-            self._networks = [BlazeFace(name, min_score, count) for name in _ORDER[model]]
+            self._searching = [BlazeFace(name, min_score, count) for name in _ORDER[model]]
+            self._networks = [*self._searching]
         self._call = 0
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Detection]:
@@ -109,22 +105,22 @@ class FaceDetector(Closing):
         Yields:
             The faces of each look, best score first; those of one face are merged.
         """
-        for plain in self._plain:
-            yield plain(image)
         for network in self._networks[:1]:
             yield network(image)
         self._call += 1
-        if thorough or self._call % 2:
+        turn_of_others = bool(self._call % 2) or not self._searching
+        if thorough or turn_of_others:
             for network in self._networks[1:]:
                 yield network(image)
-        further = self._further(image)
         if thorough:
-            for group in further:
-                yield _merged([found for look in group for found in look()])
-        elif further and not self._call % 2:
+            for searching, views in self._further(image):
+                yield _merged([found for view in views for found in searching(image, view)])
+        elif not turn_of_others:
             # Every group at a pace of its own: the few large tiles do not wait for all small ones.
-            number, turn = divmod(self._call // 2, len(further))
-            yield further[turn][number % len(further[turn])]()
+            groups = self._further(image)
+            number, turn = divmod(self._call // 2, len(groups))
+            searching, views = groups[turn]
+            yield searching(image, views[number % len(views)])
 
     def near(self, image: NDArray[np.uint8], region: Region) -> list[Detection]:
         """Look at a region and around it, for faces that stand upright in it.
@@ -137,7 +133,7 @@ class FaceDetector(Closing):
             Detections, best score first.
         """
         view = replace(region, size=_AROUND * region.size)
-        return next((found for net in self._networks if (found := net(image, view))), [])
+        return next((found for net in self._searching if (found := net(image, view))), [])
 
     def smallest_face(self, width: int, height: int) -> int:
         """Height of the smallest faces that a thorough search finds, about, pixels.
@@ -146,37 +142,27 @@ class FaceDetector(Closing):
             width: of the picture, pixels.
             height: the same.
         """
-        whole = max(width, height)
-        limits = [_SMALLEST[plain.model] * whole for plain in self._plain]
-        limits += [_SMALLEST[network.model] * whole for network in self._networks]
-        for network in self._networks[:1]:
+        limits = [_SMALLEST[network.model] * max(width, height) for network in self._networks]
+        for network in self._searching[:1]:
             limits += [_SMALLEST[network.model] * side for side in tile_sides(width, height)]
         return max(ceil(min(limits)), _FEWEST)
 
     def close(self) -> None:
         """Release the networks."""
-        for plain in self._plain:
-            plain.close()
-        self._networks, self._plain = [], []
+        for network in self._networks:
+            network.close()
+        self._networks, self._searching = [], []
 
-    def _further(self, image: NDArray[np.uint8]) -> list[list[_Look]]:
-        """Looks beyond the whole upright picture, in groups that belong together."""
+    def _further(self, image: NDArray[np.uint8]) -> list[tuple[BlazeFace, list[Region]]]:
+        """Views beyond the whole upright picture, in groups, and the network for each group."""
         height, width = image.shape[:2]
-        groups: list[list[_Look]] = [
-            [_look(network, image, view) for view in turned_views(image)]
-            for network in self._networks
-        ]
+        turned = turned_views(image)
+        groups = [(network, turned) for network in self._searching]
         # The first network is the one for small faces, where there is a choice.
-        for network in self._networks[:1]:
-            groups += [
-                [_look(network, image, view) for view in tiles(width, height, side)]
-                for side in tile_sides(width, height)
-            ]
+        for network in self._searching[:1]:
+            sides = tile_sides(width, height)
+            groups += [(network, tiles(width, height, side)) for side in sides]
         return groups
-
-
-def _look(network: BlazeFace, image: NDArray[np.uint8], view: Region) -> _Look:
-    return lambda: network(image, view)
 
 
 def _merged(found: list[Detection]) -> list[Detection]:

@@ -9,7 +9,7 @@ from math import log, pi
 import numpy as np
 from numpy.typing import NDArray
 
-from model.crop import Region
+from model.crop import Region, wrap_angle
 from tracker.tracking.landmark_network import LandmarkNetwork, Measurement, plausible
 from tracker.tracking.options import TrackerOptions
 
@@ -80,7 +80,7 @@ def _still_moves(face: Measurement | None) -> bool:
     if face is None:
         return False
     before, after = face.region, face.next_region
-    turn = (after.angle - before.angle + pi) % (2 * pi) - pi
+    turn = wrap_angle(after.angle - before.angle)
     moves = (
         np.hypot(after.x - before.x, after.y - before.y) / before.size,
         log(after.size / before.size),

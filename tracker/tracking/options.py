@@ -7,7 +7,7 @@ from typing import get_args
 
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
 from model.errors import InputError
-from tracker.detection.face_detector import DETECTORS, DetectorChoice
+from tracker.detection.detection import DETECTORS, DetectorChoice
 from tracker.engines.base import Precision
 from tracker.system.settings_digest import NOT_IN_RESULTS
 from tracker.tracking.smoothing import smoothing

@@ -13,6 +13,7 @@ from model.decoder import DEFAULT_DECODER, Decoder, decode
 from model.markup import get_markup
 from tracker.detection.detection_region import region_from_detection
 from tracker.detection.face_detector import FaceDetector
+from tracker.detection.suppression import overlaps
 from tracker.engines.base import Engine
 from train.data.sample import Sample
 
@@ -54,12 +55,12 @@ class DetectorLocator:
 
 def overlap(first: Region, second: Region) -> float:
     """Intersection over union of two regions taken as upright squares, 0..1."""
-    width, height = (
-        min(a + first.size / 2, b + second.size / 2) - max(a - first.size / 2, b - second.size / 2)
-        for a, b in ((first.x, second.x), (first.y, second.y))
-    )
-    shared = max(width, 0.0) * max(height, 0.0)
-    return shared / (first.size**2 + second.size**2 - shared)
+    return float(overlaps(_square(first), _square(second)[None])[0])
+
+
+def _square(region: Region) -> NDArray[np.float64]:
+    half = region.size / 2
+    return np.array([region.x - half, region.y - half, region.x + half, region.y + half])
 
 
 def predict(

@@ -81,12 +81,10 @@ def put_face(
     corner = np.floor(rng.uniform(0, 1, 2) * np.maximum(room, 0) + (size - side) / 2).astype(int)
     x0, y0 = np.maximum(corner, 0)
     x1, y1 = np.minimum(corner + side, [width, height])
-    shares = _shares(side, size, angle)[
-        y0 - corner[1] : y1 - corner[1], x0 - corner[0] : x1 - corner[0]
-    ]
-    part = face[y0 - corner[1] : y1 - corner[1], x0 - corner[0] : x1 - corner[0]]
+    inside = np.s_[y0 - corner[1] : y1 - corner[1], x0 - corner[0] : x1 - corner[0]]
+    shares = _shares(side, size, angle)[inside]
     target = picture[y0:y1, x0:x1]
-    target[...] = np.rint(shares * part + (1 - shares) * target)
+    target[...] = np.rint(shares * face[inside] + (1 - shares) * target)
     return np.asarray(sample.points @ turn.T + matrix[:, 2] + corner, dtype=np.float64)
 
 

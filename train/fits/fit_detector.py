@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from model.crop import region_from_landmarks, warp_image
+from model.crop import region_from_landmarks, warp_image, wrap_angle
 from model.errors import run_command
 from model.markup import WFLW
 from tracker.detection.blazeface import BlazeFace
@@ -127,8 +127,8 @@ def offsets(detection: Detection, points: NDArray[np.float64]) -> Offsets:
     axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     ears = axes @ (detection.keypoints[4:6].mean(axis=0) - middle) / side
     x, y = axes @ (np.array([region.x, region.y]) - middle) / side
-    turn = (region.angle - angle + np.pi) % (2 * np.pi) - np.pi
-    return Offsets(float(ears[0]), float(x), float(y), region.size / side, float(turn))
+    turn = wrap_angle(region.angle - angle)
+    return Offsets(float(ears[0]), float(x), float(y), region.size / side, turn)
 
 
 def _report(found: dict[DetectorModel, list[Offsets]], count: int) -> None:

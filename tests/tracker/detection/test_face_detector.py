@@ -5,7 +5,8 @@ import pytest
 
 from model.errors import InputError
 from tests.support.portrait_scene import portrait_scene
-from tracker.detection.face_detector import DetectorChoice, FaceDetector
+from tracker.detection.detection import DetectorChoice
+from tracker.detection.face_detector import FaceDetector
 
 CHOICES: tuple[DetectorChoice, ...] = ("auto", "full", "short")
 
