@@ -13,6 +13,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
+from model.network.fold import fold
 from model.network.propnet import PropNet
 from model.weights import Metadata
 from tracker.engines.onnx_file import (
@@ -63,7 +64,7 @@ def build_graph(network: PropNet, metadata: Metadata, input_size: int) -> onnx.M
     example = torch.zeros(2, 3, input_size, input_size)
     with _quiet_exporter(), torch.inference_mode():
         program = torch.onnx.export(
-            _Inference(network).eval(),
+            _Inference(fold(network, input_size) if network.config.folds else network).eval(),
             (example,),
             dynamo=True,
             opset_version=_OPSET,

@@ -24,8 +24,10 @@ from torch import Tensor, nn
 from model.config import VARIANTS, PropNetConfig
 from model.errors import InputError, run_command
 from model.markup import get_markup
-from model.network.antialias import BlurPool
+from model.network.antialias import BlurPool, BlurredConv
+from model.network.fold import fold
 from model.network.propnet import PropNet
+from model.network.separable import MultiViewConv
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def count(network: nn.Module, run: Callable[[], object]) -> Complexity:
         if isinstance(module, nn.Conv2d | BlurPool):
             # One output channel's weights, [inputs / groups, height, width], per output value.
             macs += output.numel() * module.weight[0].numel()
+        elif isinstance(module, BlurredConv | MultiViewConv):
+            macs += output.numel() * module.kernel()[0].numel()
 
     leaves = [module for module in network.modules() if not any(module.children())]
     handles = [module.register_forward_hook(watch) for module in leaves]
@@ -89,7 +93,7 @@ def network_complexity(config: PropNetConfig, size: int = 256) -> tuple[Complexi
 
     Returns:
         With all outputs, as in training; and of the exported path, `PropNet.landmarks`, which
-        leaves out the last propagation module.
+        leaves out the last propagation module, and of networks for processors what folds away.
 
     Raises:
         InputError: the network cannot run at that size.
@@ -100,9 +104,11 @@ def network_complexity(config: PropNetConfig, size: int = 256) -> tuple[Complexi
     with torch.device("meta"):
         network = PropNet(config).eval()
         image = torch.empty(1, 3, size, size)
+        # The others are counted as the paper does, with their coordinates.
+        exported = fold(network, size) if config.folds else network
     with torch.no_grad():
         return count(network, lambda: network(image)), count(
-            network, lambda: network.landmarks(image)
+            exported, lambda: exported.landmarks(image)
         )
 
 

@@ -18,8 +18,14 @@ class PropNetConfig:
         channels: width of the feature maps (paper: 256); a multiple of 16, so that the quarter
             width of a block stays a multiple of 4.
         depth: down- and upsamplings of an hourglass; 4 takes 64 x 64 maps to 4 x 4.
+        widths: of the hourglass's maps after each halving; empty keeps `channels`, as the paper
+            does. Small maps are cheap, so a narrow network may be wide there.
+        attention_depth: the same as `depth` in a propagation module (paper: 2).
         markup: name of the landmark markup, a key of `model.markup.MARKUPS`.
-        block: "hpm" for the multi-view block, "bottleneck" for the baseline (Table 5).
+        block: "hpm" for the multi-view block, "bottleneck" for the baseline (Table 5), "separable"
+            for the multi-view block for processors (`model.network.separable`). With that one the
+            boundary maps, too, are made channel by channel, and the stem's blur is a part of its
+            convolution.
         propagation: propagation module between hourglasses and boundary supervision (Table 4).
         coord_conv: CoordConv at the stem and the entry of every hourglass.
         blur_kernel: anti-aliased downsampling with this kernel size, 2, 3 or 5 (Table 6); 0 uses
@@ -32,8 +38,10 @@ class PropNetConfig:
     stacks: int = 4
     channels: int = 256
     depth: int = 4
+    widths: tuple[int, ...] = ()
+    attention_depth: int = 2
     markup: str = "wflw98"
-    block: Literal["hpm", "bottleneck"] = "hpm"
+    block: Literal["hpm", "bottleneck", "separable"] = "hpm"
     propagation: bool = True
     coord_conv: bool = True
     blur_kernel: int = 3
@@ -47,18 +55,32 @@ class PropNetConfig:
             problems.append("channels must be a positive multiple of 16")
         if self.depth < 1:
             problems.append("depth must be at least 1")
+        if self.widths and len(self.widths) != self.depth:
+            problems.append("widths must be as many as depth, or none")
+        if any(width < 16 or width % 16 for width in self.widths):
+            problems.append("widths must be positive multiples of 16")
+        if self.attention_depth < 1:
+            problems.append("attention_depth must be at least 1")
         if self.markup not in MARKUPS:
             problems.append(f"markup must be one of {', '.join(MARKUPS)}")
-        if self.block not in ("hpm", "bottleneck"):
-            problems.append("block must be 'hpm' or 'bottleneck'")
+        if self.block not in ("hpm", "bottleneck", "separable"):
+            problems.append("block must be 'hpm', 'bottleneck' or 'separable'")
         if self.blur_kernel not in (0, 2, 3, 5):
             problems.append("blur_kernel must be 0, 2, 3 or 5")
         if problems:
             raise InputError(f"network configuration: {'; '.join(problems)}.")
 
+    @property
+    def folds(self) -> bool:
+        """Whether it is a network for processors, which `model.network.fold` makes smaller."""
+        return self.block == "separable"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for files."""
-        return asdict(self)
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> PropNetConfig:
@@ -70,15 +92,29 @@ class PropNetConfig:
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise InputError(f"unknown network setting: {', '.join(sorted(unknown))}.")
-        return cls(**values)
+        # JSON has lists only.
+        known: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**known)
 
 
-# The paper's network, and two for processors without a GPU. Two stacks is the smallest network that
-# still has an attention map at inference: the last propagation module feeds nothing.
+# The paper's network, and three for processors without a GPU. Two stacks is the smallest network
+# that still has an attention map at inference: the last propagation module feeds nothing. The last
+# one is the cheapest that learned well among the shapes tried (docs/results.md).
 VARIANTS: dict[str, PropNetConfig] = {
     "propnet": PropNetConfig(stacks=4, channels=256, last_attention=True),
     "propnet-m": PropNetConfig(stacks=2, channels=128),
     "propnet-s": PropNetConfig(stacks=2, channels=64),
+    "propnet-xs": PropNetConfig(
+        stacks=2,
+        channels=48,
+        depth=3,
+        widths=(64, 128, 128),
+        attention_depth=1,
+        block="separable",
+        blur_kernel=2,
+    ),
 }
 
 

@@ -58,4 +58,46 @@ def _repeat_border(x: Tensor, padding: tuple[int, ...]) -> Tensor:
 
 def downsample(channels: int, kernel: int) -> nn.Module:
     """Halve a feature map: blurred average if `kernel` is set, max pooling if it is 0."""
+    if kernel == 2:  # the same as pooling, which engines do faster
+        return nn.AvgPool2d(2)
     return BlurPool(channels, kernel) if kernel else nn.MaxPool2d(2)
+
+
+class BlurredConv(nn.Module):
+    """A strided convolution that sees a blurred image: one convolution with a blurred kernel.
+
+    Both are linear, so the blur may as well be in the kernel, where it costs nothing. Outside the
+    image are zeros.
+
+    Args:
+        inputs: channels in.
+        outputs: channels out.
+        side: of the kernel with its blur, odd.
+        kernel: side of the binomial filter, 2, 3 or 5, or 0 for none.
+
+    Shape:
+        [N, inputs, H, W] -> [N, outputs, H / 2, W / 2] for even H and W.
+    """
+
+    taps: Tensor
+
+    def __init__(self, inputs: int, outputs: int, side: int, kernel: int) -> None:
+        super().__init__()
+        self.side = side
+        own = side - max(kernel - 1, 0)
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, own, own))
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+        taps = torch.tensor(_TAPS[kernel] if kernel else (1.0,))
+        square = torch.outer(taps, taps)
+        self.register_buffer("taps", (square / square.sum())[None, None], persistent=False)
+
+    def kernel(self) -> Tensor:
+        """[outputs, inputs, side, side] of the one convolution that this is."""
+        outputs, inputs, own, _ = self.weight.shape
+        flat = self.weight.reshape(outputs * inputs, 1, own, own)
+        blurred = functional.conv2d(flat, self.taps, padding=self.taps.shape[-1] - 1)
+        return blurred.reshape(outputs, inputs, self.side, self.side)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Blur, convolve and subsample."""
+        return functional.conv2d(x, self.kernel(), stride=2, padding=self.side // 2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from model.network.separable import SeparableBlock
+
 
 def conv_block(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     """Pre-activation convolution: BN, ReLU, convolution of the same size without bias."""
@@ -66,7 +68,8 @@ class BottleneckBlock(nn.Module):
         return self.body(x) + self.shortcut(x)
 
 
-BLOCKS: dict[str, type[HPMBlock] | type[BottleneckBlock]] = {
+BLOCKS: dict[str, type[HPMBlock] | type[BottleneckBlock] | type[SeparableBlock]] = {
     "hpm": HPMBlock,
     "bottleneck": BottleneckBlock,
+    "separable": SeparableBlock,
 }

@@ -41,8 +41,16 @@ class AddCoords(nn.Module):
         grid = coordinates(x.shape[-2], x.shape[-1], x.device).to(x).expand(x.shape[0], -1, -1, -1)
         if not self.masked:
             return torch.cat([x, grid], dim=1)
-        if boundaries is None:
-            raise ValueError("masked coordinates need boundary maps")
-        # A step has no gradient; the mask only says where to look.
-        near = (boundaries.detach().amax(dim=1, keepdim=True) > _ON_BOUNDARY).to(x)
-        return torch.cat([x, grid, grid[:, :2] * near], dim=1)
+        return torch.cat([x, grid, grid[:, :2] * near_boundaries(boundaries).to(x)], dim=1)
+
+
+def near_boundaries(boundaries: Tensor | None) -> Tensor:
+    """[N, 1, H, W] bool, where one of [N, M, H, W] boundary maps has a response.
+
+    Raises:
+        ValueError: there are no such maps.
+    """
+    if boundaries is None:
+        raise ValueError("masked coordinates need boundary maps")
+    # A step has no gradient; the mask only says where to look.
+    return boundaries.detach().amax(dim=1, keepdim=True) > _ON_BOUNDARY

@@ -16,23 +16,32 @@ class Hourglass(nn.Module):
         channels: width of all maps.
         block: key of `BLOCKS`.
         blur_kernel: see `PropNetConfig`.
+        widths: of the maps after each halving, as many as `depth`; empty for `channels`.
 
     Shape:
         [N, channels, H, W] -> the same.
     """
 
-    def __init__(self, depth: int, channels: int, block: str, blur_kernel: int) -> None:
+    def __init__(
+        self,
+        depth: int,
+        channels: int,
+        block: str,
+        blur_kernel: int,
+        widths: tuple[int, ...] = (),
+    ) -> None:
         super().__init__()
         make = BLOCKS[block]
+        low = widths[0] if widths else channels
         self.skip = make(channels, channels)
         self.down = downsample(channels, blur_kernel)
-        self.before = make(channels, channels)
+        self.before = make(channels, low)
         self.inner: nn.Module = (
-            Hourglass(depth - 1, channels, block, blur_kernel)
+            Hourglass(depth - 1, low, block, blur_kernel, widths[1:])
             if depth > 1
-            else make(channels, channels)
+            else make(low, low)
         )
-        self.after = make(channels, channels)
+        self.after = make(low, channels)
         # A constant factor exports as a static shape.
         self.up = nn.Upsample(scale_factor=2, mode="nearest")
 

@@ -22,6 +22,7 @@ class PropagationModule(nn.Module):
         channels: width of the features.
         block: key of `model.network.blocks.BLOCKS`.
         blur_kernel: see `PropNetConfig`.
+        depth: halvings of its hourglass; the paper's figure shows two.
         attends: False leaves out the attention branch (the last module of a network).
     """
 
@@ -33,16 +34,22 @@ class PropagationModule(nn.Module):
         channels: int,
         block: str,
         blur_kernel: int,
+        depth: int = 2,
         attends: bool = True,
     ) -> None:
         super().__init__()
         self.attends = attends
-        self.to_boundaries = nn.Conv2d(landmarks, boundaries, 7, padding=3)
+        self.to_boundaries: nn.Module = nn.Conv2d(landmarks, boundaries, 7, padding=3)
+        if block == "separable":
+            # A boundary is one filter of a mixture of landmark maps: a fortieth of the cost.
+            self.to_boundaries = nn.Sequential(
+                nn.Conv2d(landmarks, boundaries, 1, bias=False),
+                nn.Conv2d(boundaries, boundaries, 7, padding=3, groups=boundaries),
+            )
         if not attends:
             return
         self.merge = nn.Conv2d(channels + boundaries, channels, 1)
-        # Two-stage: two halvings, as the paper's figure shows.
-        self.hourglass = Hourglass(2, channels, block, blur_kernel)
+        self.hourglass = Hourglass(depth, channels, block, blur_kernel)
         self.to_attention = nn.Conv2d(channels, channels, 1)
 
     def freeze_attention(self) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from model.config import PropNetConfig
 from model.markup import get_markup
-from model.network.antialias import BlurPool, downsample
+from model.network.antialias import BlurPool, BlurredConv, downsample
 from model.network.blocks import BLOCKS
 from model.network.coordconv import AddCoords
 from model.network.hourglass import Hourglass
@@ -29,6 +29,10 @@ class StackOutput(NamedTuple):
     attention: Tensor | None
 
 
+# Maps that fewer channels would not make faster.
+_NARROWEST = 16
+
+
 class Stem(nn.Module):
     """Image to features at a quarter of its size.
 
@@ -40,19 +44,24 @@ class Stem(nn.Module):
         super().__init__()
         channels, make = config.channels, BLOCKS[config.block]
         kernel = config.blur_kernel
-        self.blur = BlurPool(3, kernel, stride=1) if kernel else nn.Identity()
-        self.coords = AddCoords() if config.coord_conv else nn.Identity()
         inputs = 6 if config.coord_conv else 3
+        folds = config.folds
+        least = _NARROWEST if folds else 1
+        first, half = max(channels // 4, least), max(channels // 2, least)
+        self.blur = BlurPool(3, kernel, stride=1) if kernel and not folds else nn.Identity()
+        self.coords = AddCoords() if config.coord_conv else nn.Identity()
         self.conv = nn.Sequential(
-            nn.Conv2d(inputs, channels // 4, 7, stride=2, padding=3, bias=False),
-            nn.BatchNorm2d(channels // 4),
+            BlurredConv(inputs, first, 7, kernel)
+            if folds
+            else nn.Conv2d(inputs, first, 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(first),
             nn.ReLU(inplace=True),
         )
         self.blocks = nn.Sequential(
-            make(channels // 4, channels // 2),
-            downsample(channels // 2, kernel),
-            make(channels // 2, channels // 2),
-            make(channels // 2, channels),
+            make(first, half),
+            downsample(half, kernel),
+            make(half, half),
+            make(half, channels),
         )
 
     def forward(self, image: Tensor) -> Tensor:
@@ -77,15 +86,17 @@ class Stack(nn.Module):
         masked = config.propagation and not first
         self.coords = AddCoords(masked) if config.coord_conv else None
         extra = (5 if masked else 3) if config.coord_conv else 0
-        self.enter = nn.Conv2d(channels + extra, channels, 1)
-        self.hourglass = Hourglass(config.depth, channels, config.block, config.blur_kernel)
+        self.enter: nn.Module = nn.Conv2d(channels + extra, channels, 1)
+        self.hourglass = Hourglass(
+            config.depth, channels, config.block, config.blur_kernel, config.widths
+        )
         self.leave = nn.Sequential(
             make(channels, channels),
             nn.Conv2d(channels, channels, 1, bias=False),
             nn.BatchNorm2d(channels),
             nn.ReLU(inplace=True),
         )
-        self.to_landmarks = nn.Conv2d(channels, markup.points, 1)
+        self.to_landmarks: nn.Module = nn.Conv2d(channels, markup.points, 1)
         self.propagation = (
             PropagationModule(
                 landmarks=markup.points,
@@ -93,6 +104,7 @@ class Stack(nn.Module):
                 channels=channels,
                 block=config.block,
                 blur_kernel=config.blur_kernel,
+                depth=config.attention_depth,
                 attends=not last or config.last_attention,
             )
             if config.propagation
@@ -105,8 +117,13 @@ class Stack(nn.Module):
 
     def predict(self, x: Tensor, boundaries: Tensor | None) -> tuple[Tensor, Tensor]:
         """Features [N, C, H, W] and landmark maps [N, K, H, W] of this stack."""
-        entered = x if self.coords is None else self.coords(x, boundaries)
-        features = self.leave(self.hourglass(self.enter(entered)))
+        if self.coords is not None:
+            entered = self.enter(self.coords(x, boundaries))
+        elif isinstance(self.enter, nn.Conv2d):
+            entered = self.enter(x)
+        else:  # folded: see `model.network.fold`
+            entered = self.enter(x, boundaries)
+        features = self.leave(self.hourglass(entered))
         return features, self.to_landmarks(features)
 
     def forward(self, x: Tensor, boundaries: Tensor | None) -> tuple[StackOutput, Tensor | None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +17,8 @@ from train.recipes.recipe import LossConfig
 # Target response that counts as foreground. Adaptive Wing dilates the pixels above 0.2 by one; for
 # its Gaussians that is where the response exceeds 0.05, and needs no pooling.
 _FOREGROUND = 0.05
+# In place of 0 in logarithms; far below what float32 predictions of about 1 can be off by.
+_LEAST = 1e-30
 
 
 class _AdaptiveWing(Function):
@@ -28,14 +31,15 @@ class _AdaptiveWing(Function):
     def forward(ctx: Any, prediction: Tensor, target: Tensor, config: LossConfig) -> Tensor:
         exponent = config.alpha - target
         ratio = config.theta / config.epsilon
-        power = ratio**exponent
+        # exp and log run in vectors on a processor, powers with varying exponents do not.
+        power = torch.exp(exponent * math.log(ratio))
         slope = config.omega * exponent * (power / ratio) / (1 + power) / config.epsilon
         offset = config.theta * slope - config.omega * torch.log1p(power)
         difference = prediction - target
         error = difference.abs()
         scaled = error / config.epsilon
-        # scaled ** (exponent - 1); the exponent exceeds 1, so an error of 0 gives 0.
-        lower = scaled ** (exponent - 1)
+        # scaled ** (exponent - 1); the exponent exceeds 2, so an error of 0 gives (next to) 0.
+        lower = torch.exp((exponent - 1) * torch.log(scaled.clamp_min(_LEAST)))
         upper = lower * scaled
         small = error < config.theta
         inner_slope = config.omega / config.epsilon * exponent * lower / (1 + upper)
@@ -112,12 +116,17 @@ def map_loss(
     return (loss * pixels).sum() / target.numel()
 
 
+MapLoss = Callable[[Sequence[Tensor], Tensor, Tensor, LossConfig], Tensor]
+
+
 def propnet_loss(
     outputs: Sequence[StackOutput],
     landmark_target: Tensor,
     boundary_target: Tensor | None,
     weights: Tensor,
     config: LossConfig,
+    *,
+    of_maps: MapLoss = map_loss,
 ) -> Tensor:
     """Landmark loss plus beta times boundary loss, summed over the stacks (Eq. 5).
 
@@ -127,14 +136,15 @@ def propnet_loss(
         boundary_target: [N, M, S, S]; None only for outputs without boundary maps.
         weights: [N] weights of the samples.
         config: constants.
+        of_maps: `map_loss`, or what a compiler has made of it.
 
     Returns:
         Scalar.
     """
-    total = map_loss([o.landmarks for o in outputs], landmark_target, weights, config)
+    total = of_maps([o.landmarks for o in outputs], landmark_target, weights, config)
     boundaries = [o.boundaries for o in outputs if o.boundaries is not None]
     if boundaries:
         if boundary_target is None:
             raise ValueError("these outputs hold boundary maps, so a target is needed for them")
-        total = total + config.beta * map_loss(boundaries, boundary_target, weights, config)
+        total = total + config.beta * of_maps(boundaries, boundary_target, weights, config)
     return total

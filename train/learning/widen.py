@@ -21,7 +21,9 @@ _SHARES = (0.5, 1.5)
 
 def can_widen(narrow: PropNetConfig, wide: PropNetConfig) -> bool:
     """Whether the networks differ in nothing but a whole multiple of the width."""
-    return replace(narrow, channels=wide.channels) == wide and wide.channels % narrow.channels == 0
+    same = replace(narrow, channels=wide.channels) == wide
+    # Depthwise kernels have no inputs to share, and some widths of theirs stay what they are.
+    return same and wide.channels % narrow.channels == 0 and not narrow.folds
 
 
 def widen(narrow: PropNet, config: PropNetConfig, seed: int = 0) -> PropNet:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -28,6 +27,8 @@ CONFIGS = {
     "one stack": replace(TINY, stacks=1),
     "three stacks": replace(TINY, stacks=3),
     "bottleneck": replace(TINY, block="bottleneck"),
+    "separable": replace(TINY, block="separable", blur_kernel=2, attention_depth=1),
+    "wide where maps are small": replace(TINY, block="separable", widths=(32, 48)),
     "no propagation": replace(TINY, propagation=False),
     "no coordinates": replace(TINY, coord_conv=False),
     "max pooling": replace(TINY, blur_kernel=0),
@@ -287,7 +288,10 @@ def test_hourglass_of_each_depth(depth: int) -> None:
         ({"stacks": 0}, "stacks must be at least 1"),
         ({"channels": 24}, "channels must be a positive multiple of 16"),
         ({"depth": 0}, "depth must be at least 1"),
-        ({"block": "resnet"}, "block must be 'hpm' or 'bottleneck'"),
+        ({"depth": 3, "widths": [64, 64]}, "widths must be as many as depth, or none"),
+        ({"depth": 1, "widths": [40]}, "widths must be positive multiples of 16"),
+        ({"attention_depth": 0}, "attention_depth must be at least 1"),
+        ({"block": "resnet"}, "block must be 'hpm', 'bottleneck' or 'separable'"),
         ({"blur_kernel": 4}, "blur_kernel must be 0, 2, 3 or 5"),
         ({"markup": "wflw"}, "markup must be one of wflw98, ibug68, cofw29"),
         ({"stacks": 0, "depth": 0}, "stacks must be at least 1; depth must be at least 1"),
@@ -309,9 +313,13 @@ def test_variants() -> None:
     assert get_variant("propnet") == PropNetConfig(stacks=4, channels=256, last_attention=True)
     assert (get_variant("propnet-m").stacks, get_variant("propnet-m").channels) == (2, 128)
     assert (get_variant("propnet-s").stacks, get_variant("propnet-s").channels) == (2, 64)
+    assert (get_variant("propnet-xs").stacks, get_variant("propnet-xs").channels) == (2, 48)
     with pytest.raises(InputError, match="unknown model 'propnet-xl': use one of propnet, propn"):
         get_variant("propnet-xl")
     # Every idea of the paper is in every size.
-    for first, second in pairwise(VARIANTS.values()):
-        same = {"stacks": 1, "channels": 16, "last_attention": False}
-        assert replace(first, **same) == replace(second, **same)
+    for config in VARIANTS.values():
+        assert config.stacks > 1
+        assert config.propagation
+        assert config.coord_conv
+        assert config.blur_kernel > 1
+        assert config.block in ("hpm", "separable")
