@@ -54,14 +54,24 @@ def decode(
     *lead, height, width = heatmaps.shape
     maps = heatmaps.reshape(-1, height, width)
     best = maps.reshape(len(maps), -1).argmax(axis=1)
-    rows, columns = best // width, best % width
-    peaks = maps[np.arange(len(maps)), rows, columns]
+    rows, columns = np.divmod(best, width)
+    peaks = maps.ravel().take(np.arange(len(maps)) * (height * width) + best)
     if method == "centroid":
         offset = _centroid_offset(maps, rows, columns, peaks)
     else:
         offset = _neighbour_offset(maps, rows, columns, method)
-    points = np.column_stack([columns, rows]) + offset
+    points = offset
+    points[:, 0] += columns
+    points[:, 1] += rows
     return heatmap_to_crop(points).reshape(*lead, 2), peaks.reshape(lead)
+
+
+# Cells around the largest one: their steps along an axis, and those of the whole square in a row.
+_AROUND = np.arange(-REACH, REACH + 1)
+_DOWN, _RIGHT = (axis.ravel() for axis in np.meshgrid(_AROUND, _AROUND, indexing="ij"))
+# What is summed over the square: 1, x and y.
+_MOMENTS = np.stack([np.ones(len(_RIGHT)), _RIGHT, _DOWN])
+_FIRST_WINDOW = np.exp(-(_RIGHT**2 + _DOWN**2) / (2 * WINDOW**2))
 
 
 def _centroid_offset(
@@ -70,33 +80,40 @@ def _centroid_offset(
     columns: NDArray[np.intp],
     peaks: NDArray[np.float32],
 ) -> NDArray[np.float64]:
-    """[N, 2] from the maxima of [N, H, W] maps to windowed centroids, at most `REACH` cells."""
-    height, width = maps.shape[1:]
-    around = np.arange(-REACH, REACH + 1)
-    y, x = rows[:, None] + around, columns[:, None] + around
-    # Beside the border as far on one side as on the other: half a peak has its centroid elsewhere.
-    half_y = np.minimum(rows, height - 1 - rows)[:, None]
-    half_x = np.minimum(columns, width - 1 - columns)[:, None]
-    seen_y, seen_x = np.abs(around) <= half_y, np.abs(around) <= half_x
-    y, x = np.where(seen_y, y, 0), np.where(seen_x, x, 0)
-    patches = maps[np.arange(len(maps))[:, None, None], y[:, :, None], x[:, None, :]]
-    # Below zero is no evidence; where nothing is above, the maximum stays where it is.
+    """[N, 2] from the maxima of [N, H, W] maps to windowed centroids, at most `REACH` cells.
+
+    Maps are the last axis of everything here: a hundred numbers side by side are one instruction
+    for a processor, seven are not.
+    """
+    count, height, width = maps.shape
+    start = np.arange(count) * (height * width) + rows * width + columns
+    cells = (_DOWN * width + _RIGHT)[:, None] + start
+    # Below zero is no evidence. Cells beyond a border are read somewhere else, and left out next.
+    mass = np.maximum(maps.ravel().take(cells, mode="clip"), 0).astype(np.float64)
+    mass *= mass
+    half_x = np.minimum(columns, width - 1 - columns)
+    half_y = np.minimum(rows, height - 1 - rows)
+    if min(half_x.min(initial=REACH), half_y.min(initial=REACH)) < REACH:
+        # Beside the border as far on one side as on the other: half a peak has its centroid
+        # elsewhere.
+        mass *= np.abs(_RIGHT)[:, None] <= half_x
+        mass *= np.abs(_DOWN)[:, None] <= half_y
+    # Where nothing is above zero, the maximum stays where it is.
     positive = peaks > 0
-    patches = np.maximum(patches, 0) / np.where(positive, peaks, 1)[:, None, None]
-    mass = patches.astype(np.float64) ** 2
-    offset = np.zeros((len(maps), 2))
-    for _ in range(STEPS):
-        window_x, window_y = (
-            seen * np.exp(-((around - centre[:, None]) ** 2) / (2 * WINDOW**2))
-            for seen, centre in zip((seen_x, seen_y), offset.T, strict=True)
-        )
-        along_x = window_x * (window_y[:, None, :] @ mass)[:, 0]
-        along_y = window_y * (mass @ window_x[:, :, None])[:, :, 0]
-        total = along_x.sum(axis=1)
-        centroid = np.column_stack([along_x @ around, along_y @ around])
-        centroid /= np.where(positive, total, 1)[:, None]
-        offset = np.clip(offset + GAIN * (centroid - offset), -REACH, REACH)
-    return np.where(positive[:, None], offset, 0.0)
+    offset = _step(np.zeros((2, count)), (_MOMENTS * _FIRST_WINDOW) @ mass, positive)
+    for _ in range(STEPS - 1):
+        window = np.exp((_AROUND[:, None] - offset[:, None]) ** 2 * (-1 / (2 * WINDOW**2)))
+        seen = (window[1, :, None] * window[0]).reshape(mass.shape) * mass
+        offset = _step(offset, _MOMENTS @ seen, positive)
+    return offset.T.copy()
+
+
+def _step(
+    offset: NDArray[np.float64], moments: NDArray[np.float64], positive: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """[2, N] offsets after a step towards the centroids of [3, N] moments."""
+    centroid = moments[1:] / np.where(positive, moments[0], 1)
+    return np.clip(offset + GAIN * (centroid - offset), -REACH, REACH) * positive
 
 
 def _neighbour_offset(

@@ -100,6 +100,8 @@ class LandmarkNetwork:
         self._calibration = engine.info.calibration or UNCALIBRATED
         self._decoder = decoder
         self._stopwatch = stopwatch or Stopwatch()
+        # Asked once: the question takes longer than cutting a crop.
+        self._starts = engine if isinstance(engine, PointEngine) and not maps else None
 
     def __call__(self, image: NDArray[np.uint8], regions: list[Region]) -> list[Measurement]:
         """Find the landmarks in regions of an image.
@@ -137,12 +139,24 @@ class LandmarkNetwork:
         def finish() -> list[Measurement]:
             points, peaks, maps = decoded()
             with self._stopwatch("decode"):
+                scores = self._calibration.point_scores(peaks)
+                confidences = self._calibration.face_confidence(peaks).tolist()
+                found = [
+                    from_crop(own, crop_matrix(region, size))
+                    for own, region in zip(points, regions, strict=True)
+                ]
                 return [
-                    self._measurement(
-                        from_crop(crop_points, crop_matrix(region, size)), scores, region, look, own
+                    Measurement(
+                        landmarks=landmarks,
+                        scores=own_scores,
+                        confidence=confidence,
+                        region=region,
+                        next_region=region_from_landmarks(landmarks, self._markup.roll(landmarks)),
+                        look=look,
+                        maps=own_maps,
                     )
-                    for crop_points, scores, region, look, own in zip(
-                        points, peaks, regions, looks, maps, strict=True
+                    for landmarks, own_scores, confidence, region, look, own_maps in zip(
+                        found, scores, confidences, regions, looks, maps, strict=True
                     )
                 ]
 
@@ -152,9 +166,9 @@ class LandmarkNetwork:
         """Points, peaks and maps of crops; a GPU begins with them at once."""
         engine = self._engine
         no_maps = [None] * len(crops)
-        if isinstance(engine, PointEngine) and not self._maps:
+        if self._starts is not None:
             with self._stopwatch("engine"):
-                wait = engine.start(crops, self._decoder)
+                wait = self._starts.start(crops, self._decoder)
 
             def arrived() -> _Decoded:
                 with self._stopwatch("engine"):
@@ -174,21 +188,3 @@ class LandmarkNetwork:
                 return *decode(heatmaps, self._decoder), maps
 
         return computed
-
-    def _measurement(
-        self,
-        landmarks: NDArray[np.float64],
-        peaks: NDArray[np.float32],
-        region: Region,
-        look: NDArray[np.float32],
-        maps: Maps | None,
-    ) -> Measurement:
-        return Measurement(
-            landmarks=landmarks,
-            scores=self._calibration.point_scores(peaks),
-            confidence=float(self._calibration.face_confidence(peaks)),
-            region=region,
-            next_region=region_from_landmarks(landmarks, self._markup.roll(landmarks)),
-            look=look,
-            maps=maps,
-        )

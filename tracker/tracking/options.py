@@ -35,7 +35,8 @@ class TrackerOptions:
         smoothing: "balanced", "stable", "responsive" or "off".
         decoder: "centroid", "dark" or "quarter"; see `model.decoder.decode`.
         precision: "auto", "f32", "bf16" or "int8"; see `tracker.engines.create.create_engine`.
-        threads: CPU threads of the engine, None for all cores; the detector takes no more.
+        threads: CPU threads of the engine, None for as few as keep up with a camera; the detector
+            takes no more.
         maps: whether faces come with the network's boundary and attention maps (`Face.maps`,
             140 kB each at 192 x 192).
 

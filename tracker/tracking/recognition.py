@@ -117,14 +117,21 @@ def duplicates(landmarks: Sequence[NDArray[np.floating]], regions: Sequence[Regi
     Returns:
         Indices of those to drop, ascending.
     """
+    if len(landmarks) < 2:
+        return []
+    sizes = np.array([region.size for region in regions]) / CROP_SCALE
+    least = SAME_LANDMARKS * np.maximum(sizes[:, None], sizes)
+    # The middles of two faces are no further apart than their landmarks are on average: in a crowd
+    # few pairs are left to look at.
+    middles = np.array([points.mean(axis=0) for points in landmarks])
+    near = np.linalg.norm(middles[:, None] - middles, axis=-1) < least
     dropped: list[int] = []
     for late in range(len(landmarks)):
-        for early in range(late):
+        for early in np.flatnonzero(near[late, :late]):
             if early in dropped:
                 continue
             apart = np.linalg.norm(landmarks[late] - landmarks[early], axis=-1).mean()
-            face = max(regions[late].size, regions[early].size) / CROP_SCALE
-            if apart < SAME_LANDMARKS * face:
+            if apart < least[late, early]:
                 dropped.append(late)
                 break
     return dropped
@@ -204,6 +211,8 @@ def rightful(claims: Sequence[tuple[Track, Measurement]]) -> NDArray[np.bool_]:
     Returns:
         [len(claims)], False for a track that sees another one's face.
     """
+    if len(claims) < 2:
+        return np.ones(len(claims), dtype=bool)
     fit = np.array([float(track.look @ seen.look) for track, seen in claims])
     # To a tenth: differences below are noise, and age decides.
     order = [int(i) for i in np.argsort(-np.round(10 * fit), kind="stable")]

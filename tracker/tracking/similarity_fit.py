@@ -29,34 +29,51 @@ def fit_similarity(
         `turn` and `shift` with turn * source + shift near target, or None where the points are so
         close together that they have no direction.
     """
+    # Around their middles: sums of squares of numbers far from 0 would be all rounding.
+    middle, goal = complex(source.mean()), complex(target.mean())
+    own, other = source - middle, target - goal
+    radius = float(np.sqrt(np.vdot(own, own).real / len(own)))
+    table = _table(own, other)
+    least = _rounding(source), _rounding(target)
     weights = np.ones(len(source))
-    fit = _fit(source, target, weights)
-    for _ in range(_ROUNDS):
+    for rounds_left in range(_ROUNDS, -1, -1):
+        fit = _fit(table @ weights, least)
         if fit is None:
             return None
         turn, shift = fit
-        miss = np.abs(turn * source + shift - target)
-        radius = abs(turn) * float(np.sqrt(np.mean(np.abs(source - source.mean()) ** 2)))
-        fit = _fit(source, target, 1 / (1 + (miss / (_HALF * radius)) ** 2))
-    return fit
+        if rounds_left:
+            miss = np.abs(turn * own + (shift - other))
+            weights = 1 / (1 + (miss / (_HALF * abs(turn) * radius)) ** 2)
+    return turn, shift + goal - turn * middle
 
 
-def _fit(
-    source: NDArray[np.complex128], target: NDArray[np.complex128], weights: NDArray[np.float64]
-) -> tuple[complex, complex] | None:
-    """Weighted least squares in closed form."""
-    weights = weights / weights.sum()
-    middle, goal = weights @ source, weights @ target
-    own, other = source - middle, target - goal
-    spread = float(weights @ np.abs(own) ** 2)
-    far = float(weights @ np.abs(other) ** 2)
+def _table(own: NDArray[np.complex128], other: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """[9, K]: everything whose weighted sums the least squares need, however the weights change."""
+    product = own.conj() * other
+    squares = (own * own.conj()).real, (other * other.conj()).real
+    parts = own.real, own.imag, other.real, other.imag, *squares, product.real, product.imag
+    return np.array([np.ones(len(own)), *parts])
+
+
+def _fit(sums: NDArray[np.float64], least: tuple[float, float]) -> tuple[complex, complex] | None:
+    """Weighted least squares in closed form, from the weighted sums of a `_table`.
+
+    Args:
+        sums: [9].
+        least: squared sizes of both shapes under which they are rounding errors.
+    """
+    total, *means = (float(value) for value in sums)
+    x, y, to_x, to_y, spread, far, real, imaginary = (value / total for value in means)
+    middle, goal = complex(x, y), complex(to_x, to_y)
+    spread -= abs(middle) ** 2
+    far -= abs(goal) ** 2
     # Relative to where they are: below, the differences are rounding errors.
-    if not min(spread - _rounding(source), far - _rounding(target)) > 0:
+    if not min(spread - least[0], far - least[1]) > 0:
         return None
-    turn = complex(weights @ (own.conj() * other)) / spread
+    turn = (complex(real, imaginary) - middle.conjugate() * goal) / spread
     if abs(turn) ** 2 * spread <= _LEAST_SHARED * far:
         return None
-    return turn, complex(goal - turn * middle)
+    return turn, goal - turn * middle
 
 
 # Two shapes with less than this share of their squared size in common are no similar pair (noise).

@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 
 from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
-from tracker.tracking.appearance import CutDetector, _thinned, blend, face_look
+from tracker.tracking.appearance import CutDetector, _thumbnail, blend, face_look
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +77,10 @@ def test_any_size_of_picture(size: tuple[int, int]) -> None:
         cut(rng.integers(0, 255, (*size, 3), dtype=np.uint8))
 
 
-@pytest.mark.parametrize(
-    "size", [(480, 640), (720, 1280), (1080, 1920), (333, 517), (200, 3000), (1, 1)]
-)
-def test_thinning_takes_every_nth_pixel(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(24, 32), (96, 128), (480, 640), (2160, 3840)])
+def test_a_scene_of_coloured_tiles_is_its_tiles(size: tuple[int, int]) -> None:
+    """Whatever the size of the picture, a thumbnail's pixel is what lies there."""
+    tiles = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)
     height, width = size
-    image = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
-    rows, columns = max(height // 160, 1), max(width // 160, 1)
-    expected = image[::rows, ::columns][: height // rows, : width // columns]
-    np.testing.assert_array_equal(_thinned(image), expected)
+    image = tiles.repeat(height // 24, axis=0).repeat(width // 32, axis=1)
+    np.testing.assert_array_equal(_thumbnail(image).reshape(tiles.shape), tiles)
