@@ -39,7 +39,7 @@ class Network:
         onnx: the exported network.
         engine: a TensorRT engine of it; None builds one.
         crops: [N, S, S, 3], real faces: what an f16 network's overflows are looked for on.
-        threads: CPU threads, None for all cores.
+        threads: CPU threads; None for as few as keep up with a camera.
         graphs: whether engines on a GPU may use CUDA graphs.
         int8: the network of export.quantize; None if there is none.
     """

@@ -28,7 +28,7 @@ from model.files import check_output, replacing, write_json
 from model.markup import WFLW
 from model.weights import load_network
 from model.zoo import INT8, find_weights
-from tracker.engines.onnx_file import OUTPUT, read_onnx, with_outputs
+from tracker.engines.onnx_file import INT8_LOSS, OUTPUT, PREFIX, read_onnx, with_outputs
 
 # Faces on which is decided what stays in floats. More take longer: every part of the network is
 # tried on them.
@@ -118,6 +118,8 @@ def quantize(
             soft_wrap=True,
         )
     _refuse(out, losses, max_loss)
+    worst = mixed.model.metadata_props.add()
+    worst.key, worst.value = PREFIX + INT8_LOSS, f"{max(loss.change for loss in losses):.4f}"
     with replacing(out) as partial:
         onnx.save_model(mixed.model, partial)
     console.print(f"{out}: {out.stat().st_size / 1e6:.2f} MB", soft_wrap=True)

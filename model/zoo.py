@@ -58,6 +58,11 @@ def find_weights(name: str, suffix: str) -> Path:
     return path
 
 
+def is_shipped_int8(name: str) -> bool:
+    """Whether a shipped network, by its name, has a file in 8 bits as well."""
+    return f"{name}{INT8}.onnx" in shipped()
+
+
 def find_int8(name: str) -> Path:
     """The exported network in 8 bits.
 

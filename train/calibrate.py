@@ -62,7 +62,7 @@ def main(
     engine: Annotated[str, typer.Option(help="torch, openvino or onnxruntime.")] = "torch",
     device: Annotated[str, typer.Option(help="For torch: auto, cpu, cuda.")] = "auto",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of the network [default: all cores].")
+        int | None, typer.Option(min=1, help="Threads of the network [default: as few as keep up].")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the views.")] = 0,
     plot: Annotated[

@@ -116,7 +116,7 @@ def test_heatmaps_stay_close(name: str, int8: Path, faces: Path) -> None:
     crops = labelled_crops(faces, SIZE).images
     exact = create_engine("onnxruntime", str(exported_small()[1]), 1)
     engine = create_engine(name, str(int8), 1, "int8")
-    assert engine.description.endswith("CPU, int8")
+    assert engine.description.endswith("CPU, int8, 1 thread")
     expected, found = exact(crops), engine(crops)
     error = np.sqrt(np.mean((found - expected) ** 2)) / expected.std()
     # 8 bits of a hundred layers: a fault would be of the size of the maps themselves.
@@ -203,7 +203,7 @@ def test_engines_and_files_fit_together(
     plain = str(tiny_onnx(tmp_path / "tiny.onnx"))
     for name in ENGINES:
         engine = create_engine(name, str(int8), 1)
-        assert engine.description.endswith("CPU, int8")
+        assert engine.description.endswith("CPU, int8, 1 thread")
         engine.close()
         with pytest.raises(InputError, match=r"tiny\.onnx is not an int8 network"):
             create_engine(name, plain, 1, "int8")

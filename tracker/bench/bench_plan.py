@@ -142,6 +142,8 @@ class Limits:
         kind = {"cpu": "f32", "cuda": "f16"}[device] if precision == "auto" else precision
         if kind not in _WIDTHS or Path(weights).suffix not in ("", ".onnx"):
             return None
+        if ", int8" in engine.description:  # what "auto" took; NumPy has no such products
+            return None
         width = _WIDTHS[kind]
         name = f"{device}, {8 * width} bits"
         if name not in self.measured:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tracker.bench.memory import peak_mb, resident_mb
 from tracker.drawing.draw_faces import DEFAULT_LAYERS, draw_faces
 from tracker.engines.base import Engine
 from tracker.system.background_threads import ReadAhead, WriteBehind
+from tracker.system.cores import available_cores
 from tracker.system.stopwatch import Stopwatch
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.options import TrackerOptions
@@ -181,7 +181,7 @@ def measure(
             faces_per_frame=found / frames,
             engine=tracker.engine.description,
             weights=tracker.engine.info.name,
-            cores=_cores(),
+            cores=available_cores(),
             startup_seconds=startup,
             fps=frames / total,
             wall_ms=1000 * total / frames,
@@ -210,13 +210,6 @@ def _endless(clip: Path, info: VideoInfo, stopwatch: Stopwatch) -> Iterator[Sour
                 yield SourceFrame(count, begin + last, frame.image)
                 count += 1
         begin += last + step
-
-
-def _cores() -> int:
-    """Cores this process may use, which is what containers and `taskset` limit."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory(held: list[float | None], peaks: list[float | None]) -> Memory:

@@ -67,7 +67,7 @@ def measure_stability(
     Args:
         weights: a shipped name or a path.
         engine: name of the engine.
-        threads: CPU threads of the engine, None for all cores.
+        threads: CPU threads of the engine, None for as few as keep up.
         precision: of the engine; see `tracker.engines.create.create_engine`.
 
     Returns:

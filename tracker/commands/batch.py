@@ -19,8 +19,9 @@ from tracker.runs.batch_manifest import Manifest
 from tracker.runs.file_series import plan_jobs
 from tracker.runs.job import Job
 from tracker.runs.ray_cluster import RayCluster
-from tracker.runs.worker_processes import available_cores, run_parallel
+from tracker.runs.worker_processes import run_parallel
 from tracker.sources.file_list import find_inputs
+from tracker.system.cores import available_cores
 from tracker.tracking.face_tracker import Tracker
 
 _FORMATS = (*(suffix.removeprefix(".") for suffix in TABLE_SUFFIXES), "none")

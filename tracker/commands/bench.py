@@ -62,7 +62,8 @@ def bench_command(
         str, typer.Option(metavar="|".join(PRECISIONS), help="Of engines named without one.")
     ] = "auto",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads of the engine; default: all cores.")
+        int | None,
+        typer.Option(min=1, help="CPU threads of the engine; default: what keeps up."),
     ] = None,
     faces: Annotated[
         str,

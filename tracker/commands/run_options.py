@@ -126,7 +126,7 @@ class RunOptions:
         Args:
             source: what to read.
             pictures: whether anything annotated is made: the network's maps are wanted then.
-            threads: of the engine; None for all cores.
+            threads: of the engine; None for as few as keep up.
             more: fields of the `Job` that the command decides by itself.
 
         Raises:

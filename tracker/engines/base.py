@@ -131,6 +131,11 @@ class PointEngine(Engine, Protocol):
         ...
 
 
+def on_processor(library: str, precision: str, threads: int) -> str:
+    """Description of an engine on a processor: "OpenVINO 2026.4, CPU, f32, 1 thread"."""
+    return f"{library}, CPU, {precision}, {threads} thread{'s' * (threads != 1)}"
+
+
 def normalize(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Turn crops into the network's input: `x / 127.5 - 1`, planes first.
 

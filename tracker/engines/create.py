@@ -7,7 +7,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from model.errors import InputError
+from model.zoo import is_shipped_int8
 from tracker.engines.base import BuildWatcher, Engine, Precision
+from tracker.system.processor import has_dot_products
 
 # name -> (module of the class, class, Python package it needs, how to get that).
 _ENGINES: dict[str, tuple[str, str, str, str]] = {
@@ -42,6 +44,13 @@ _AUTO = ("tensorrt", "openvino", "onnxruntime")
 ENGINES = ("auto", *_ENGINES)
 
 
+# Those that compute in 8 bits where that is faster and as good.
+_IN_INT8 = ("openvino", "onnxruntime")
+# Rise of the NME, in its percent, up to which a network in 8 bits is as good as in floats: five
+# times less than what a fresh training run with another seed may differ by.
+_SAME_NME = 0.03
+
+
 # Those that hand out boundary and attention maps.
 _WITH_MAPS = ("openvino", "onnxruntime", "torch")
 
@@ -63,12 +72,14 @@ def create_engine(
             `description` says which one it is.
         weights: a shipped name ("propnet-s") or a path: .onnx; .safetensors for torch; .engine for
             tensorrt.
-        threads: CPU threads to use, None for all cores.
+        threads: CPU threads; None for as few as keep up with a camera, see
+            `tracker.engines.thread_choice`.
         precision: "f32", "f16" (on GPUs), "bf16" (OpenVINO: faster where the processor has it),
             "int8" (OpenVINO and ONNX Runtime: faster; NAME-int8.onnx of `export.quantize`), or
-            "auto": what an int8 or .engine file is in, else the fastest that keeps the decoded
-            points within 0.1 px of those of the trained network on average and does not move single
-            ones by pixels, which is f32 on a processor and f16 on a GPU.
+            "auto": what an int8 or .engine file is in, else the fastest that is as accurate: f16 on
+            a GPU; on a processor int8 where it multiplies 8-bit numbers in vectors (VNNI, AMX,
+            Arm's dot product) and the shipped int8 file was measured to have the NME of floats,
+            f32 elsewhere.
         maps: whether boundary and attention maps are wanted too: a `MapEngine`, which "tensorrt"
             is not ("auto" passes it over).
         watcher: told about an engine that has to be built first; None logs what it is told.
@@ -91,6 +102,8 @@ def create_engine(
             f"the engine {name!r} has no boundary and attention maps: leave these out of what is "
             f"drawn, or use one of {', '.join(_WITH_MAPS)}."
         )
+    if precision == "auto" and name in _IN_INT8 and not maps and _int8_is_better(weights):
+        precision = "int8"
     module, kind, package, install = _ENGINES[name]
     if package and not _installed(package):
         raise InputError(f"the engine {name!r} needs {package}: {install}.")
@@ -117,6 +130,16 @@ def _choose(weights: str, precision: Precision, maps: bool = False) -> str:
         if there:
             return name
     raise InputError("no engine is installed: pip install openvino or onnxruntime.")
+
+
+def _int8_is_better(weights: str) -> bool:
+    """Whether a shipped network is to run in 8 bits here."""
+    if not is_shipped_int8(weights) or not has_dot_products():
+        return False
+    from tracker.engines.onnx_file import read_onnx  # noqa: PLC0415  (onnx takes time to load)
+
+    loss = read_onnx(weights, "int8").int8_loss
+    return loss is not None and loss <= _SAME_NME
 
 
 def _tensorrt_takes(weights: str) -> bool:

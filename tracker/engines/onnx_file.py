@@ -27,6 +27,8 @@ CALIBRATION = "calibration"
 _KEYS = ("format", "name", "markup", "input_size", "weights_sha256")
 # Only files of export.quantize have it, with the value "int8".
 PRECISION = "precision"
+# And how much larger their NME on the dev split is than in floats, in its percent.
+INT8_LOSS = "int8_loss"
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,15 @@ class OnnxFile:
             the outputs that were asked for and no others.
         info: its metadata.
         int8: whether export.quantize made it: most of its layers compute in 8 bits.
+        int8_loss: by how much that raises the NME, in its percent, as measured when it was made;
+            None where nobody wrote it down.
     """
 
     path: Path
     data: bytes
     info: ModelInfo
     int8: bool = False
+    int8_loss: float | None = None
 
 
 def read_onnx(weights: str, precision: Precision = "auto", maps: bool = False) -> OnnxFile:
@@ -85,7 +90,15 @@ def read_onnx(weights: str, precision: Precision = "auto", maps: bool = False) -
         _check_maps(model, info, path)
     if any(output.name not in wanted for output in model.graph.output):
         data = with_outputs(model, wanted).SerializeToString(deterministic=True)
-    return OnnxFile(path, data, info, int8)
+    return OnnxFile(path, data, info, int8, _int8_loss(model, path))
+
+
+def _int8_loss(model: onnx.ModelProto, path: Path) -> float | None:
+    texts = [entry.value for entry in model.metadata_props if entry.key == PREFIX + INT8_LOSS]
+    try:
+        return float(texts[0]) if texts else None
+    except ValueError as error:
+        raise InputError(f"{path} has an impossible loss {texts[0]!r}: export it again.") from error
 
 
 def _check_maps(model: onnx.ModelProto, info: ModelInfo, path: Path) -> None:

@@ -7,9 +7,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from tracker.engines.base import Maps, Precision, normalize
+from tracker.engines.base import Maps, Precision, normalize, on_processor
 from tracker.engines.onnx_file import ATTENTION, BOUNDARIES, INPUT, OUTPUT, read_onnx
 from tracker.engines.ort_session import open_session
+from tracker.engines.thread_choice import fewest_threads
 
 
 class OnnxRuntimeEngine:
@@ -19,7 +20,7 @@ class OnnxRuntimeEngine:
 
     Args:
         weights: a shipped name or the path of an .onnx file.
-        threads: CPU threads, None for all cores.
+        threads: CPU threads; None for as few as keep up with a camera.
         precision: "f32", "int8" (a file of export.quantize) or "auto": what the file is in.
         maps: whether `with_maps` will be called.
 
@@ -40,9 +41,17 @@ class OnnxRuntimeEngine:
             )
         file = read_onnx(weights, precision, maps)
         self.maps = maps
-        self._session = open_session(file.data, file.path, threads)
+        size = file.info.input_size
+        blank = {INPUT: np.zeros((1, 3, size, size), dtype=np.float32)}
+        self._session, used = fewest_threads(
+            lambda count: open_session(file.data, file.path, count),
+            lambda session: session.run([OUTPUT], blank),
+            threads,
+        )
         self.info = file.info
-        self.description = f"ONNX Runtime {ort.__version__}, CPU, {'int8' if file.int8 else 'f32'}"
+        self.description = on_processor(
+            f"ONNX Runtime {ort.__version__}", "int8" if file.int8 else "f32", used
+        )
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network; see `tracker.engines.base.Engine`."""

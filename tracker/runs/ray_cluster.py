@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 from model.errors import InputError
 from tracker.runs.file_series import Result
 from tracker.runs.job import Job
-from tracker.runs.worker_processes import available_cores, work
+from tracker.runs.worker_processes import work
 from tracker.system.closing import Closing
+from tracker.system.cores import available_cores
 
 LOCAL = "local"
 _AUTO = "auto"

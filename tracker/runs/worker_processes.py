@@ -24,13 +24,6 @@ _DIED = (
 )
 
 
-def available_cores() -> int:
-    """CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def run_parallel(jobs: Sequence[Job], processes: int) -> Generator[Result, None, None]:
     """Run jobs in worker processes.
 

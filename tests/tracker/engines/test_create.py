@@ -1,6 +1,9 @@
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from model.errors import InputError
 from tests.support.tiny_onnx import METADATA, reference, tiny_onnx
 from tracker.engines import create as engines
+from tracker.engines import onnx_file
 from tracker.engines.base import normalize
 from tracker.engines.create import create_engine
 
@@ -73,8 +77,42 @@ def test_info_and_description(name: str, weights: str) -> None:
     assert engine.info.weights_sha256 == "ab" * 32
     title = {"openvino": "OpenVINO 20", "onnxruntime": "ONNX Runtime 1."}[name]
     assert engine.description.startswith(title)
-    assert engine.description.endswith(("CPU, f32", "CPU, bf16"))
+    assert engine.description.endswith("CPU, f32, 1 thread")
     engine.close()
+
+
+@pytest.mark.parametrize(
+    ("instructions", "loss", "maps", "precision"),
+    [
+        (True, 0.01, False, "int8"),
+        (True, 0.05, False, "f32"),
+        (True, None, False, "f32"),
+        (False, 0.01, False, "f32"),
+        (True, 0.01, True, "f32"),
+    ],
+)
+def test_auto_is_int8_where_that_is_faster_and_as_good(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    instructions: bool,
+    loss: float | None,
+    maps: bool,
+    precision: str,
+) -> None:
+    read = onnx_file.read_onnx
+
+    def measured(*arguments: Any) -> onnx_file.OnnxFile:
+        file = read(*arguments)
+        return replace(file, int8_loss=loss) if file.int8 else file
+
+    monkeypatch.setattr(engines, "has_dot_products", lambda: instructions)
+    monkeypatch.setattr(onnx_file, "read_onnx", measured)
+    for name in ("openvino", "onnxruntime"):
+        with closing(create_engine(name, "propnet-s", 1, maps=maps)) as engine:
+            assert engine.description.endswith(f"CPU, {precision}, 1 thread")
+    # What is asked for is what is taken.
+    with closing(create_engine("openvino", "propnet-s", 1, "f32")) as engine:
+        assert "f32" in engine.description
 
 
 def test_bf16_is_close_or_refused(weights: str, crops: np.ndarray) -> None:
