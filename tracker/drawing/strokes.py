@@ -99,12 +99,18 @@ class Window:
             for cover, _, _ in passes
         ]
         # Strokes cover a few per cent of a face: only their pixels are worth the arithmetic.
-        where = np.flatnonzero(np.logical_or.reduce(covers))
+        where = np.flatnonzero(np.bitwise_or.reduce(covers))
         rows, columns = np.divmod(where, width)
-        pixels = self.part[rows, columns].astype(np.float32)
-        for cover, (_, colour, opacity) in zip(covers, passes, strict=True):
-            weight = cover[where, None] * np.float32(opacity / 255)
-            pixels += (np.array(colour, dtype=np.float32) - pixels) * weight
+        # What every pass leaves visible of its own colour, from the last one down: one number for a
+        # pixel instead of three.
+        visible = np.ones(len(where), dtype=np.float32)
+        shares = np.empty((len(where), len(passes)), dtype=np.float32)
+        for index in reversed(range(len(passes))):
+            weight = covers[index][where] * np.float32(passes[index][2] / 255)
+            shares[:, index] = visible * weight
+            visible *= 1 - weight
+        pixels = shares @ np.array([colour for _, colour, _ in passes], dtype=np.float32)
+        pixels += self.part[rows, columns] * visible[:, None]
         self.part[rows, columns] = (pixels + 0.5).astype(np.uint8)
 
     def _fixed(self, points: NDArray[np.float64]) -> NDArray[np.int32]:

@@ -41,11 +41,12 @@ class Codec:
 # (H.264), 389 (HEVC) and 438 (AV1), for 9, 24 and 10 ms of processor time a frame.
 CODECS: dict[str, Codec] = {
     # "veryfast" takes half the time of x264's default (6.5 against 15 ms of one core per 512 x 512
-    # frame) for the same size and 0.4 dB less.
+    # frame) for the same size and 0.4 dB less. Coarser sub-pixel motion on top takes a third less
+    # again (2.9 against 4.4 ms at 480 x 480) for 7 % more bytes and 0.3 dB less.
     "h264": Codec(
         "H.264",
         "libx264",
-        {"preset": "veryfast"},
+        {"preset": "veryfast", "x264-params": "subme=1"},
         (".mp4", ".mov", ".mkv", ".m4v"),
         crf=18,
         crf_range=(0, 51),
