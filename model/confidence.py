@@ -103,11 +103,13 @@ def face_features(peaks: NDArray[np.floating]) -> NDArray[np.float64]:
         [..., 3]: mean of all, of the lowest third and of the highest third, 0..1.
     """
     ordered = np.sort(_bounded(peaks), axis=-1)
-    third = max(ordered.shape[-1] // 3, 1)
+    count = ordered.shape[-1]
+    third = max(count // 3, 1)
     features = np.empty((*ordered.shape[:-1], 3))
-    features[..., 0] = ordered.mean(axis=-1)
-    features[..., 1] = ordered[..., :third].mean(axis=-1)
-    features[..., 2] = ordered[..., -third:].mean(axis=-1)
+    # Sums, since NumPy's mean takes three times as long for a hundred numbers.
+    features[..., 0] = ordered.sum(axis=-1) / count
+    features[..., 1] = ordered[..., :third].sum(axis=-1) / third
+    features[..., 2] = ordered[..., -third:].sum(axis=-1) / third
     return features
 
 
@@ -126,12 +128,12 @@ def point_features(peaks: NDArray[np.floating]) -> NDArray[np.float64]:
     features = np.empty((*np.shape(peaks), 3))
     features[..., 0] = own = _bounded(peaks)
     features[..., 1] = np.maximum(own - 0.5, 0)
-    features[..., 2] = own.mean(axis=-1, keepdims=True)
+    features[..., 2] = own.sum(axis=-1, keepdims=True) / own.shape[-1]
     return features
 
 
 def _bounded(peaks: NDArray[np.floating]) -> NDArray[np.float64]:
-    return np.clip(np.asarray(peaks, dtype=np.float64), 0, 1)
+    return np.minimum(np.maximum(np.asarray(peaks, dtype=np.float64), 0), 1)
 
 
 def _logistic(features: NDArray[np.float64], numbers: tuple[float, ...]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ Sources: WFLW (Wu et al., CVPR 2018) 98 points with the 15 boundaries of PropNet
 
 from __future__ import annotations
 
+from cmath import phase
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -92,10 +93,10 @@ class Markup:
             points: [K, 2] landmarks, pixels, y down; positive angles turn x towards y.
         """
         left, right = (
-            np.asarray(points)[list(group)].mean(axis=0)
+            complex(*(sum(points[i, axis] for i in group) / len(group) for axis in (0, 1)))
             for group in self.normalizers[self.default_normalizer]
         )
-        return float(np.arctan2(right[1] - left[1], right[0] - left[0]))
+        return phase(right - left)
 
 
 def _permutation(count: int, pairs: Iterable[tuple[int, int]]) -> NDArray[np.intp]:

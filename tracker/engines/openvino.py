@@ -81,8 +81,7 @@ class OpenVinoEngine:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": kind,
         }
-        self._request: ov.InferRequest | None
-        self._request, used = fewest_threads(
+        request, used = fewest_threads(
             lambda count: _compile(
                 core, file, {**settings, "INFERENCE_NUM_THREADS": count}
             ).create_infer_request(),
@@ -91,7 +90,8 @@ class OpenVinoEngine:
         )
         size = file.info.input_size
         pixels = ov.Tensor(ov.Type.u8, ov.Shape([1, size, size, 3]))
-        self._request.set_input_tensor(pixels)
+        request.set_input_tensor(pixels)
+        self._request: ov.InferRequest | None = request
         self._face = pixels.data
         self._pairs: _Pairs | None = None
         cores = available_cores() if threads is None else threads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 # Names of instructions that multiply 8-bit numbers and add them up: NumPy's, which knows them on
@@ -22,10 +23,10 @@ def has_dot_products() -> bool:
 
 def _numpy_features() -> dict[str, bool]:
     try:
-        from numpy._core._multiarray_umath import __cpu_features__  # noqa: PLC0415
-    except ImportError:  # not a part of NumPy's interface
+        table = import_module("numpy._core._multiarray_umath").__cpu_features__
+    except (ImportError, AttributeError):  # not a part of NumPy's interface
         return {}
-    return dict(__cpu_features__)
+    return dict(table)
 
 
 def _linux_flags() -> set[str]:

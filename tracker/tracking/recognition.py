@@ -127,7 +127,7 @@ def duplicates(landmarks: Sequence[NDArray[np.floating]], regions: Sequence[Regi
     near = np.linalg.norm(middles[:, None] - middles, axis=-1) < least
     dropped: list[int] = []
     for late in range(len(landmarks)):
-        for early in np.flatnonzero(near[late, :late]):
+        for early in np.flatnonzero(near[late, :late]).tolist():
             if early in dropped:
                 continue
             apart = np.linalg.norm(landmarks[late] - landmarks[early], axis=-1).mean()

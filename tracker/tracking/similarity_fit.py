@@ -6,6 +6,8 @@ the modulus of `turn` and the roll in its argument.
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,29 +32,34 @@ def fit_similarity(
         close together that they have no direction.
     """
     # Around their middles: sums of squares of numbers far from 0 would be all rounding.
-    middle, goal = complex(source.mean()), complex(target.mean())
+    count = len(source)
+    middle, goal = complex(source.sum()) / count, complex(target.sum()) / count
     own, other = source - middle, target - goal
-    radius = float(np.sqrt(np.vdot(own, own).real / len(own)))
+    radius = sqrt(np.vdot(own, own).real / count)
     table = _table(own, other)
     least = _rounding(source), _rounding(target)
-    weights = np.ones(len(source))
+    weights = np.ones(count)
     for rounds_left in range(_ROUNDS, -1, -1):
         fit = _fit(table @ weights, least)
         if fit is None:
             return None
         turn, shift = fit
         if rounds_left:
-            miss = np.abs(turn * own + (shift - other))
-            weights = 1 / (1 + (miss / (_HALF * abs(turn) * radius)) ** 2)
+            miss = turn * own + (shift - other)
+            miss *= 1 / (_HALF * abs(turn) * radius)
+            weights = 1 / (1 + (miss * miss.conj()).real)
     return turn, shift + goal - turn * middle
 
 
 def _table(own: NDArray[np.complex128], other: NDArray[np.complex128]) -> NDArray[np.float64]:
     """[9, K]: everything whose weighted sums the least squares need, however the weights change."""
     product = own.conj() * other
-    squares = (own * own.conj()).real, (other * other.conj()).real
-    parts = own.real, own.imag, other.real, other.imag, *squares, product.real, product.imag
-    return np.array([np.ones(len(own)), *parts])
+    table = np.empty((9, len(own)))
+    table[0] = 1
+    table[1], table[2], table[3], table[4] = own.real, own.imag, other.real, other.imag
+    table[5], table[6] = (own * own.conj()).real, (other * other.conj()).real
+    table[7], table[8] = product.real, product.imag
+    return table
 
 
 def _fit(sums: NDArray[np.float64], least: tuple[float, float]) -> tuple[complex, complex] | None:
@@ -62,7 +69,7 @@ def _fit(sums: NDArray[np.float64], least: tuple[float, float]) -> tuple[complex
         sums: [9].
         least: squared sizes of both shapes under which they are rounding errors.
     """
-    total, *means = (float(value) for value in sums)
+    total, *means = sums.tolist()
     x, y, to_x, to_y, spread, far, real, imaginary = (value / total for value in means)
     middle, goal = complex(x, y), complex(to_x, to_y)
     spread -= abs(middle) ** 2

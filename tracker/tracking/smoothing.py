@@ -156,7 +156,8 @@ class FaceFilter:
     def __init__(self, options: SmoothingOptions, part: NDArray[np.intp]) -> None:
         self.options = options
         self._part = np.asarray(part)
-        self._count = np.bincount(self._part)
+        member = self._part == np.arange(self._part.max() + 1)[:, None]
+        self._mean = member / member.sum(axis=1, keepdims=True)
         self._shape: NDArray[np.complex128] | None = None
         self._pose = _Pose(options.motion)
         self._time = 0.0
@@ -207,15 +208,15 @@ class FaceFilter:
         them. In radii, because landmarks are the less certain the longer the curve on which they
         can slide (measured: 1 % of the radius for brows, eyes, mouth and contour alike).
         """
-        middle = self._mean(known.real) + 1j * self._mean(known.imag)
-        radius = np.sqrt(self._mean(np.abs(known - middle[self._part]) ** 2))
-        least = _SMALLEST * np.sqrt(np.mean(np.abs(known) ** 2))
-        distance = np.sqrt(self._mean(np.abs(own - known) ** 2))
-        return np.asarray(distance / np.maximum(radius, least), dtype=np.float64)
-
-    def _mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean over every part."""
-        return np.asarray(np.bincount(self._part, values) / self._count, dtype=np.float64)
+        off = own - known
+        size = (known * known.conj()).real
+        values = np.array([known.real, known.imag, size, (off * off.conj()).real])
+        # [parts] means: of x, y, squared distance from the face's middle and from the mean shape.
+        x, y, far, apart = values @ self._mean.T
+        # Rounding may leave a part of one point less than nothing.
+        radius = np.sqrt(np.maximum(far - x * x - y * y, 0))
+        least = _SMALLEST * sqrt(float(size.sum()) / len(size))
+        return np.asarray(np.sqrt(apart) / np.maximum(radius, least), dtype=np.float64)
 
 
 class _Pose:
@@ -255,8 +256,8 @@ class _Pose:
         expected = self._turn * exp(ahead), self._shift + self._speed * step
         # The logarithm makes steady zooming and turning a constant velocity.
         turn_off, shift_off = log(turn / expected[0]), shift - expected[1]
-        spread = np.mean(np.abs(shape) ** 2)
-        apart = np.mean(np.abs((turn - expected[0]) * shape + shift_off) ** 2)
+        off = (turn - expected[0]) * shape + shift_off
+        spread, apart = np.vdot(shape, shape).real, np.vdot(off, off).real
         distance = sqrt(float(apart / spread)) / abs(turn)
         weight = float(self._options.weight(distance, step))
         # The gain of the velocity for two equal real poles: the fastest that does not swing.
