@@ -93,6 +93,7 @@ class OpenVinoEngine:
         request.set_input_tensor(pixels)
         self._request: ov.InferRequest | None = request
         self._face = pixels.data
+        self._heatmaps = request.get_output_tensor(0).data
         self._pairs: _Pairs | None = None
         cores = available_cores() if threads is None else threads
         if cores > 1:
@@ -119,7 +120,10 @@ class OpenVinoEngine:
             self._pairs(crops[:paired], heatmaps[:paired])
         for target, face in zip(heatmaps[paired:], crops[paired:], strict=True):
             self._face[0] = face
-            target[...] = self._request.infer(share_outputs=True)[0][0]
+            # `infer` would make a dictionary of its outputs each time: a tenth of a millisecond.
+            self._request.start_async()
+            self._request.wait()
+            target[...] = self._heatmaps[0]
         return heatmaps
 
     def with_maps(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Maps]:
