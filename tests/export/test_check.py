@@ -223,7 +223,7 @@ def test_an_engines_own_decoder_is_compared_too(
 def test_the_f16_graph_runs_and_says_so(small: dict[str, Any], crops: np.ndarray) -> None:
     network = Network(small["weights"], small["onnx_file"], None, crops, 1)
     with opened("onnxruntime-f16", network) as half, opened("onnxruntime-f32", network) as full:
-        assert half.description.endswith("CPU, f16 graph")
+        assert half.description.endswith("CPU, f16 graph, 1 thread")
         exact = full(crops)
         error = np.abs(half(crops) - exact)
         # The mask of the coordinates may flip at a pixel near its threshold: not the maximum.

@@ -84,14 +84,19 @@ def _operators(path: Path) -> list[str]:
 def test_the_file_says_what_it_is(int8: Path) -> None:
     before = {entry.key: entry.value for entry in onnx.load(exported_small()[1]).metadata_props}
     after = {entry.key: entry.value for entry in onnx.load(int8).metadata_props}
-    assert after == before | {"propnet.precision": "int8"}
     file = read_onnx(str(int8))
+    loss = after.pop("propnet.int8_loss")
+    assert after == before | {"propnet.precision": "int8"}
     assert file.int8
     assert file.info == read_onnx(str(exported_small()[1])).info
     figures = json.loads(int8.with_suffix(".json").read_text())
     assert figures["weights_sha256"] == sha256(exported_small()[0])
     assert figures["bytes"] == int8.stat().st_size
     assert [engine["engine"] for engine in figures["engines"]] == list(ENGINES)
+    # What it costs in the worse engine, so that nobody has to measure it again.
+    assert file.int8_loss == float(loss)
+    worst = max(engine["change"] for engine in figures["engines"])
+    assert file.int8_loss == pytest.approx(worst, abs=1e-4)
 
 
 def test_dense_weights_are_stored_in_8_bits(int8: Path, floats: onnx.ModelProto) -> None:
@@ -237,7 +242,7 @@ def test_the_shipped_name_finds_its_int8_file(
         file.write(f"{sha256(int8)}  net-int8.onnx\n")
     for name, precision in (("net", "int8"), ("net-int8", "auto"), ("net", "f32")):
         engine = create_engine("openvino", name, 1, precision)  # type: ignore[arg-type]
-        assert engine.description.endswith("f32" if precision == "f32" else "int8")
+        assert engine.description.endswith(f"{'f32' if precision == 'f32' else 'int8'}, 1 thread")
         engine.close()
 
 
@@ -280,7 +285,7 @@ def test_an_int8_file_beside_the_weights_is_theirs(int8: Path, tmp_path: Path) -
         str(weights), exported_small()[1], None, np.zeros(0, np.uint8), 1, int8=beside
     )
     with opened("onnxruntime-int8", network) as engine:
-        assert engine.description.endswith("int8")
+        assert engine.description.endswith("int8, 1 thread")
     model = onnx.load(beside)
     for entry in model.metadata_props:
         if entry.key == "propnet.weights_sha256":
