@@ -23,7 +23,7 @@ from model.errors import InputError, run_command
 from model.files import unfinished
 from train.data.datasets import read_dataset
 from train.data.sample import Sample
-from train.data.wflw import IMAGES, SPLITS, format_line, list_path
+from train.data.wflw import IMAGES, SPLITS, format_line, list_path, write_list
 
 # Side of the cut over the long side of the landmark box. The augmentation's farthest corner: a crop
 # of 1.3 / 0.85 boxes turned by 45 degrees reaches 1.08 boxes from its centre, which is up to 0.13
@@ -73,9 +73,7 @@ def main(
                 path.write_bytes(code)
                 before, after = before + sample.image.stat().st_size, after + len(code)
                 lines.append(format_line(replace(sample, points=points, box=box), name, digits))
-            target = list_path(partial, split)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            write_list(partial, split, lines)
         partial.rename(out)
     except OSError as error:
         raise InputError(f"cannot write {out}: {error.strerror or error}.") from error

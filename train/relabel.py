@@ -30,7 +30,7 @@ from model.markup import WFLW
 from tracker.engines.create import create_engine
 from train.data.datasets import read_dataset
 from train.data.sample import Sample, tight_box
-from train.data.wflw import IMAGES, format_line, list_path
+from train.data.wflw import IMAGES, format_line, list_path, write_list
 from train.evaluation.predict import predict
 from train.learning.feed import without_offsets
 from train.recipes.recipe import load_recipe
@@ -228,9 +228,7 @@ def _write(splits: Mapping[str, Sequence[Sample]], data: Path, out: Path) -> Non
                 if not target.exists():
                     _link(sample.image, target)
                 lines.append(format_line(sample, name.as_posix(), _DIGITS))
-            target = list_path(partial, split)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            write_list(partial, split, lines)
         partial.rename(out)
     except OSError as error:
         raise InputError(f"cannot write {out}: {error.strerror or error}.") from error

@@ -46,8 +46,8 @@ ENGINES = ("auto", *_ENGINES)
 
 # Those that compute in 8 bits where that is faster and as good.
 _IN_INT8 = ("openvino", "onnxruntime")
-# Rise of the NME, in its percent, up to which a network in 8 bits is as good as in floats: five
-# times less than what a fresh training run with another seed may differ by.
+# Rise of the NME, in its percent, up to which a network in 8 bits counts as good as in floats: a
+# hundredth of the error itself.
 _SAME_NME = 0.03
 
 

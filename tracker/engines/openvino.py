@@ -48,9 +48,8 @@ class OpenVinoEngine:
 
     bf16 is two to three times as fast where the processor has AMX, and just as accurate on average
     (dev NME 4.526 against 4.524 %), but it moves single points: by 0.06 px of a 128 px crop on
-    average, by 0.4 px at the 99th percentile. All engines shall give the same points to 0.1 px, so
-    "auto" is f32, and bf16 is a choice. So is int8, for the same reason: of a 192 px crop it moves
-    points by 0.18 px on average, by 1.3 px at the 99th percentile, single ones by 22 px.
+    average, by 0.4 px at the 99th percentile. It is a choice. int8 moves them as much (0.09 and
+    0.35 px); which shipped files are taken by themselves is `tracker.engines.create`'s to say.
 
     Thread safety: see `tracker.engines.base.Engine`.
 

@@ -17,6 +17,7 @@ the box is known, to be learned from a teacher.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -82,6 +83,22 @@ def read_wflw(root: Path, split: str = "train") -> list[Sample]:
 def list_path(root: Path, split: str) -> Path:
     """The list of a split."""
     return root / _LISTS / f"list_98pt_rect_attr_{split}.txt"
+
+
+def write_list(root: Path, split: str, lines: Sequence[str]) -> None:
+    """Write the list of a split, and the folders above it.
+
+    Args:
+        root: the folder of the dataset.
+        split: "train" or "test".
+        lines: as `format_line` makes them.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = list_path(root, split)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def format_line(sample: Sample, name: str, digits: int) -> str:
