@@ -58,9 +58,8 @@ class Window:
         return cls(image[y0:y1, x0:x1], (x0, y0), scale)
 
     def cover(self) -> NDArray[np.uint8]:
-        """An empty coverage map, enlarged: 0 is bare, 255 fully covered."""
-        height, width = self.part.shape[:2]
-        return np.zeros((height * self.scale, width * self.scale), dtype=np.uint8)
+        """An empty coverage map of the part: 0 is bare, 255 fully covered."""
+        return np.zeros(self.part.shape[:2], dtype=np.uint8)
 
     def lines(
         self,
@@ -73,19 +72,39 @@ class Window:
 
         Rough ones cost a fifth and are off by up to an (enlarged) pixel: enough for a rim.
         """
-        if curves:
-            fixed = [self._fixed(curve).reshape(-1, 1, 2) for curve in curves]
-            # What OpenCV calls thickness 2, 4, 6 comes out 3, 5, 7 pixels wide.
-            thickness = max(2 * round((width * self.scale - 1) / 2), 1)
-            kind = cv2.LINE_8 if rough and self.scale > 1 else cv2.LINE_AA
-            cv2.polylines(cover, fixed, False, 255, thickness, kind, _FRACTION_BITS)
+        if not curves:
+            return
+        # One array of all points is enlarged and rounded at once.
+        ends = np.cumsum([len(curve) for curve in curves])[:-1]
+        fixed = np.split(self._fixed(np.concatenate(curves)), ends)
+        # What OpenCV calls thickness 2, 4, 6 comes out 3, 5, 7 pixels wide.
+        thickness = max(2 * round((width * self.scale - 1) / 2), 1)
+        kind = cv2.LINE_8 if rough and self.scale > 1 else cv2.LINE_AA
+        height, wide = cover.shape
+        drawn = np.zeros((height * self.scale, wide * self.scale), dtype=np.uint8)
+        cv2.polylines(drawn, fixed, False, 255, thickness, kind, _FRACTION_BITS)
+        if self.scale > 1:
+            drawn = cv2.resize(drawn, (wide, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        np.maximum(cover, drawn, out=cover)
 
     def dots(self, cover: NDArray[np.uint8], points: NDArray[np.float64], radius: float) -> None:
-        """Add discs at points [N, 2] (image pixels) to a coverage map."""
-        # OpenCV's discs reach half a pixel further than asked.
-        fixed_radius = max(round((radius * self.scale - 0.5) * (1 << _FRACTION_BITS)), 0)
-        for x, y in self._fixed(points).tolist():
-            cv2.circle(cover, (x, y), fixed_radius, 255, -1, cv2.LINE_AA, _FRACTION_BITS)
+        """Add discs at points [N, 2] (image pixels) to a coverage map.
+
+        All at once, from every pixel's distance to the rim: a hundred calls of OpenCV's take five
+        times as long.
+        """
+        reach = int(np.ceil(radius + 0.5))
+        around = np.arange(-reach, reach + 1)
+        centre = np.asarray(points, dtype=np.float64) - np.array(self.origin)
+        cells = np.rint(centre).astype(np.intp)[:, :, None] + around  # [N, 2, P]
+        square = (cells - centre[:, :, None]) ** 2
+        distance = np.sqrt(square[:, 1, :, None] + square[:, 0, None, :])
+        values = np.clip(radius + 0.5 - distance, 0, 1) * 255
+        height, width = cover.shape
+        x, y = cells[:, 0, None, :], cells[:, 1, :, None]
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (values >= 1)
+        places = (y * width + x)[inside]
+        np.maximum.at(cover.reshape(-1), places, values[inside].astype(np.uint8))
 
     def blend(self, passes: Sequence[tuple[NDArray[np.uint8], Colour, float]]) -> None:
         """Paint coverage maps onto the image, one after the other.
@@ -93,13 +112,10 @@ class Window:
         Args:
             passes: coverage map, RGB colour and opacity (0..1) of each.
         """
-        height, width = self.part.shape[:2]
-        covers = [
-            cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA).ravel()
-            for cover, _, _ in passes
-        ]
+        width = self.part.shape[1]
+        covers = [cover.ravel() for cover, _, _ in passes]
         # Strokes cover a few per cent of a face: only their pixels are worth the arithmetic.
-        where = np.flatnonzero(np.bitwise_or.reduce(covers))
+        where = np.flatnonzero(np.bitwise_or.reduce(covers) != 0)
         rows, columns = np.divmod(where, width)
         # What every pass leaves visible of its own colour, from the last one down: one number for a
         # pixel instead of three.

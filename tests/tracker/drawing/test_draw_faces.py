@@ -58,8 +58,9 @@ def test_blending_by_coverage_and_opacity() -> None:
     image = canvas(100, 40, 30)
     window = Window(image[3:, 5:], (5, 3), 2)
     half, all_of_it = window.cover(), window.cover()
-    half[20:40, 20:40] = 255
-    all_of_it[30:35, 30:35] = 255
+    half[10:20, 10:20] = 255
+    all_of_it[15:17, 15:17] = 255
+    all_of_it[15:17, 17] = 128
     window.blend([(half, (200, 0, 100), 0.5), (all_of_it, (7, 8, 9), 1.0)])
     np.testing.assert_array_equal(image[3 + 12, 5 + 12], (150, 50, 100))
     np.testing.assert_array_equal(image[3 + 16, 5 + 16], (7, 8, 9))
