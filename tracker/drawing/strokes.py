@@ -84,7 +84,7 @@ class Window:
         drawn = np.zeros((height * self.scale, wide * self.scale), dtype=np.uint8)
         cv2.polylines(drawn, fixed, False, 255, thickness, kind, _FRACTION_BITS)
         if self.scale > 1:
-            drawn = cv2.resize(drawn, (wide, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+            drawn = cv2.resize(drawn, (wide, height), interpolation=cv2.INTER_AREA)
         np.maximum(cover, drawn, out=cover)
 
     def dots(self, cover: NDArray[np.uint8], points: NDArray[np.float64], radius: float) -> None:
