@@ -11,6 +11,7 @@ from typer.main import get_command
 
 from model.errors import run_command
 from tracker.commands.track import track
+from tracker.system.opencv_threads import one_opencv_thread
 from tracker.system.stop_signals import sigterm_exits
 
 # Subcommand -> module and function. They load their libraries only when called.
@@ -66,6 +67,7 @@ app.command(
 
 def main() -> None:
     """Entry point."""
+    one_opencv_thread()
     with sigterm_exits():
         run_command(lambda: app(prog_name="propnet-track"))
 
