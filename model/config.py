@@ -101,7 +101,7 @@ class PropNetConfig:
 
 # The paper's network, and three for processors without a GPU. Two stacks is the smallest network
 # that still has an attention map at inference: the last propagation module feeds nothing. The last
-# one is the cheapest that learned well among the shapes tried (docs/results.md).
+# one learned best of the cheap shapes that were trained (docs/results.md).
 VARIANTS: dict[str, PropNetConfig] = {
     "propnet": PropNetConfig(stacks=4, channels=256, last_attention=True),
     "propnet-m": PropNetConfig(stacks=2, channels=128),

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -153,26 +154,21 @@ def estimate(
                 if engine.info.markup != WFLW.name:
                     raise InputError(f"{name} finds the points of {engine.info.markup}, not 98.")
                 for view in _VIEWS[:views]:
-
-                    def locate(
-                        sample: Sample,
-                        image: NDArray[np.uint8],
-                        view: tuple[float, float, float] = view,
-                    ) -> Region:
-                        del image
-                        return _view_region(sample, view)
-
                     total += predict(
                         engine,
                         samples,
-                        locate=locate,
+                        locate=partial(_view_region, view=view),
                         flip=True,
                         progress=lambda done: bar.advance(task, done),
                     )
     return total / (len(weights) * views)
 
 
-def _view_region(sample: Sample, view: tuple[float, float, float]) -> Region:
+def _view_region(
+    sample: Sample, image: NDArray[np.uint8], view: tuple[float, float, float]
+) -> Region:
+    """A `Locator` once its view is given."""
+    del image
     scale, right, down = view
     region = region_from_box(sample.box)
     return replace(
@@ -217,23 +213,23 @@ def relabelled(sample: Sample, points: NDArray[np.float64], share: float) -> Sam
 
 def _write(splits: Mapping[str, Sequence[Sample]], data: Path, out: Path) -> None:
     """The copy: pictures as they are, by a link where the file system has one."""
-    partial = unfinished(out)
+    unready = unfinished(out)
     try:
         for split, samples in splits.items():
             lines = []
             for sample in samples:
                 name = sample.image.relative_to(data / IMAGES)
-                target = partial / IMAGES / name
+                target = unready / IMAGES / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if not target.exists():
                     _link(sample.image, target)
                 lines.append(format_line(sample, name.as_posix(), _DIGITS))
-            write_list(partial, split, lines)
-        partial.rename(out)
+            write_list(unready, split, lines)
+        unready.rename(out)
     except OSError as error:
         raise InputError(f"cannot write {out}: {error.strerror or error}.") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unready, ignore_errors=True)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -38,8 +38,11 @@ def fold(network: PropNet, size: int) -> PropNet:
     with torch.no_grad():
         for parent in list(folded.modules()):
             for name, child in list(parent.named_children()):
-                if isinstance(child, BlurredConv | MultiViewConv):
-                    setattr(parent, name, _one_conv(child.kernel(), child))
+                if isinstance(child, BlurredConv):
+                    setattr(parent, name, _one_conv(child.kernel(), stride=2))
+                elif isinstance(child, MultiViewConv):
+                    kernel = child.kernel()
+                    setattr(parent, name, _one_conv(kernel, groups=len(kernel)))
         if isinstance(folded.stem.coords, AddCoords):
             conv = folded.stem.conv[0]
             assert isinstance(conv, nn.Conv2d)
@@ -78,11 +81,12 @@ class ConstantCoords(nn.Module):
         grid = coordinates(height, width, weight.device).to(weight)
         bias = conv.bias.detach() if conv.bias is not None else None
         self.masked = masked
-        seen = _one_conv(weight[:, own : own + 3], conv)(grid)
+        stride = conv.stride[0]
+        seen = _one_conv(weight[:, own : own + 3], stride)(grid)
         self.register_buffer("constant", seen if bias is None else seen + bias[:, None, None])
         if masked:  # of a 1 x 1 convolution, through which a mask can be taken out
-            self.register_buffer("near", _one_conv(weight[:, own + 3 :], conv)(grid[:, :2]))
-        self.conv = _one_conv(weight[:, :own], conv)
+            self.register_buffer("near", _one_conv(weight[:, own + 3 :])(grid[:, :2]))
+        self.conv = _one_conv(weight[:, :own], stride)
 
     def forward(self, x: Tensor, boundaries: Tensor | None = None) -> Tensor:
         """The same as coordinates and convolution one after the other."""
@@ -92,21 +96,14 @@ class ConstantCoords(nn.Module):
         return y + near_boundaries(boundaries).to(y) * self.near
 
 
-def _one_conv(kernel: Tensor, like: nn.Module) -> nn.Conv2d:
-    """A convolution without bias by a kernel [outputs, inputs / groups, side, side].
-
-    Args:
-        kernel: the weights.
-        like: what it stands for: tells stride and groups.
-    """
+def _one_conv(kernel: Tensor, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """A convolution without bias by a kernel [outputs, inputs / groups, side, side]."""
     outputs, inputs, side, _ = kernel.shape
-    groups = outputs if isinstance(like, MultiViewConv) else 1
-    strided = isinstance(like, BlurredConv) or (isinstance(like, nn.Conv2d) and like.stride[0] == 2)
     conv = nn.Conv2d(
         inputs * groups,
         outputs,
         side,
-        stride=2 if strided else 1,
+        stride=stride,
         padding=side // 2,
         groups=groups,
         bias=False,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.errors import run_command
+from tests.support.commands import module_command
 from tracker.assets.portrait import portrait_image
 from tracker.tracking.face_tracker import Tracker
 from train.data.datasets import read_dataset
@@ -23,12 +24,11 @@ from train.relabel import Share, app, distances, relabelled, share_of
 SHIFT = 0.02  # of the box's long side, to the right
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *options: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["relabel", *map(str, options)])
-    with pytest.raises(SystemExit) as left:
-        run_command(app)
-    assert isinstance(left.value.code, int)
-    return left.value.code
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., SimpleNamespace]:
+    return module_command(app, monkeypatch, capsys)
 
 
 @cache
@@ -66,12 +66,13 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_labels_move_by_their_share_and_those_far_off_are_left_out(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path, tmp_path: Path, command: Callable[..., SimpleNamespace]
 ) -> None:
     out = tmp_path / "clean"
     options = ["--data", data, "--out", out, "--weights", "propnet-s"]
-    assert command(monkeypatch, *options, "--share", "1", "--share", "wild=0.25") == 0
-    assert "3 of 4 faces" in capsys.readouterr().out
+    done = command(*options, "--share", "1", "--share", "wild=0.25")
+    assert done.returncode == 0
+    assert "3 of 4 faces" in done.stdout
     points = portrait_landmarks()
     side = float(np.ptp(points, axis=0).max())
     faces = {sample.image.name: sample for sample in read_dataset("wflw", out, "train")}
@@ -88,17 +89,20 @@ def test_labels_move_by_their_share_and_those_far_off_are_left_out(
 
 
 def test_what_cannot_be_is_said(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path, tmp_path: Path, command: Callable[..., SimpleNamespace]
 ) -> None:
     out = tmp_path / "clean"
     options = ["--data", data, "--weights", "propnet-s", "--out"]
-    assert command(monkeypatch, *options, data) == 2
-    assert "exists: name a new folder" in capsys.readouterr().err
-    assert command(monkeypatch, *options, out, "--share", "ytf=2") == 2
-    assert "write SOURCE=SHARE with a share from 0 to 1" in capsys.readouterr().err
+    refused = command(*options, data)
+    assert refused.returncode == 2
+    assert "exists: name a new folder" in refused.stderr
+    refused = command(*options, out, "--share", "ytf=2")
+    assert refused.returncode == 2
+    assert "write SOURCE=SHARE with a share from 0 to 1" in refused.stderr
     list_path(data, "train").write_text(list_path(data, "train").read_text().splitlines()[0] + "\n")
-    assert command(monkeypatch, *options, out, "--most", "0.001") == 2
-    assert "no face is left" in capsys.readouterr().err
+    refused = command(*options, out, "--most", "0.001")
+    assert refused.returncode == 2
+    assert "no face is left" in refused.stderr
     assert not out.exists()
     assert not list(tmp_path.glob("*partial*"))
 

@@ -38,7 +38,8 @@ class _AdaptiveWing(Function):
         difference = prediction - target
         error = difference.abs()
         scaled = error / config.epsilon
-        # scaled ** (exponent - 1); the exponent exceeds 2, so an error of 0 gives (next to) 0.
+        # scaled ** (exponent - 1). Where the error is 0, so are the loss (`upper` is) and the
+        # gradient (the sign is), whatever the logarithm's stand-in makes of this.
         lower = torch.exp((exponent - 1) * torch.log(scaled.clamp_min(_LEAST)))
         upper = lower * scaled
         small = error < config.theta
