@@ -23,6 +23,9 @@ _ROOM = 0.04
 _LOOK_SECONDS = 2.0
 # Half covered faces look different; they are not to be remembered that way.
 _LOOKS_ITSELF = 0.7
+# A face that turns or steps into other light looks different too, but bit by bit: it correlates
+# with itself in the frame before by more than this, and the network is as sure of it.
+_STEADY, _SURE = 0.9, 0.9
 
 
 class Track:
@@ -76,12 +79,13 @@ class Track:
         x, y = shift * (1 - room / distance)
         return replace(region, x=region.x + float(x), y=region.y + float(y))
 
-    def see(self, measurement: Measurement, timestamp: float) -> None:
+    def see(self, measurement: Measurement, timestamp: float, alone: bool = True) -> None:
         """Take over what the network saw in a new frame.
 
         Args:
             measurement: the face.
             timestamp: seconds.
+            alone: whether no other face is near that could be hiding this one.
         """
         if self.lost and self._filter:
             # It may have moved anywhere: what was before says nothing about its speed.
@@ -92,7 +96,9 @@ class Track:
         known = 0 < step < _INERTIA
         moved = np.array([new.x - old.x, new.y - old.y])
         self._velocity = moved / step if known else np.zeros(2)
-        if float(self.look @ measurement.look) >= _LOOKS_ITSELF:
+        steady = alone and known and measurement.confidence >= _SURE
+        steady &= float(self.seen.look @ measurement.look) >= _STEADY
+        if steady or float(self.look @ measurement.look) >= _LOOKS_ITSELF:
             self.look = blend(self.look, measurement.look, 1 - exp(-max(step, 0) / _LOOK_SECONDS))
         self.lost = False
         self.seen, self.seen_at = measurement, timestamp

@@ -120,7 +120,7 @@ class Tracker(Closing):
         _check(image, timestamp)
         rewound = self._last_time is not None and timestamp < self._last_time
         if rewound or image.shape != self._shape:
-            self.reset()
+            self._forget()
         paused = self._last_time is not None and timestamp - self._last_time > self.options.max_gap
         self._last_time, self._shape = timestamp, image.shape
         looked = [] if paused else self._tracks.within_reach(image, timestamp)
@@ -145,8 +145,8 @@ class Tracker(Closing):
         """Follow faces through a whole source, from a clean start.
 
         A folder or a pattern (`"holiday/*.jpg"`) means its videos and pictures one after the other,
-        in natural order: each begins anew at frame 0, and the faces of the one before are
-        forgotten. A picture is a video of one frame.
+        in natural order: each begins anew at frame 0 and with face 0, and the faces of the one
+        before are forgotten. A picture is a video of one frame.
 
         Args:
             source: path of a video or picture, folder, pattern, number or name of a camera,
@@ -188,16 +188,20 @@ class Tracker(Closing):
         return self._detector.smallest_face(width, height)
 
     def reset(self) -> None:
-        """Forget all faces, as for a new video. Ids go on counting."""
-        self._tracks.forget()
-        self._is_cut.reset()
-        self._last_time = self._last_detection = self._shape = None
+        """Begin anew, as for another video: no face is known, ids count from 0."""
+        self._forget()
+        self._tracks.restart()
 
     def close(self) -> None:
         """Release the networks."""
         self._detector.close()
         if self._owns_engine:
             self.engine.close()
+
+    def _forget(self) -> None:
+        self._tracks.forget()
+        self._is_cut.reset()
+        self._last_time = self._last_detection = self._shape = None
 
     def _must_detect(self, timestamp: float, newly_lost: bool) -> bool:
         in_sight = len(self._tracks.in_sight())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import compress
+
 import numpy as np
 from numpy.typing import NDArray
 
 from model.crop import Region
 from model.markup import Markup
 from tracker.system.stopwatch import Stopwatch
+from tracker.tracking.crossing import is_alone, repeated, rightful, slipped
 from tracker.tracking.face_track import Track
 from tracker.tracking.landmark_network import Measurement, plausible
 from tracker.tracking.options import TrackerOptions
@@ -17,8 +20,6 @@ from tracker.tracking.recognition import (
     likeness,
     match,
     recognise,
-    repeated,
-    rightful,
 )
 from tracker.tracking.smoothing import FaceFilter, parts, smoothing
 
@@ -49,6 +50,11 @@ class Tracks:
     def forget(self) -> None:
         """Forget all faces. Ids go on counting."""
         self._tracks = []
+
+    def restart(self) -> None:
+        """Forget all faces and count ids from 0 again."""
+        self.forget()
+        self._next_id = 0
 
     def in_sight(self) -> list[Track]:
         """Faces seen in the last frame, oldest track first."""
@@ -96,12 +102,14 @@ class Tracks:
             for (track, _), measurement in zip(looked, measured, strict=True)
             if self._is_convincing(track, measurement)
         ]
-        rights = rightful(claims)
-        seen = {track.id: m for (track, m), right in zip(claims, rights, strict=True) if right}
+        # Whoever slipped is missed: if it was its face after all, it is recognised when the
+        # detector finds it, in this same frame.
+        claims = list(compress(claims, ~slipped(claims)))
+        seen = {track.id: m for track, m in compress(claims, rightful(claims))}
         newly_lost = False
         for track in self._tracks:
             if track.id in seen:
-                self._see(track, seen[track.id], timestamp)
+                self._see(track, seen[track.id], timestamp, is_alone(seen[track.id], seen.values()))
             else:
                 newly_lost |= not track.lost
                 track.miss()
@@ -160,9 +168,11 @@ class Tracks:
         self._tracks.append(track)
         self._next_id += 1
 
-    def _see(self, track: Track, measurement: Measurement, timestamp: float) -> None:
+    def _see(
+        self, track: Track, measurement: Measurement, timestamp: float, alone: bool = False
+    ) -> None:
         with self._stopwatch("smooth"):
-            track.see(measurement, timestamp)
+            track.see(measurement, timestamp, alone)
 
     def _lost(self) -> list[Track]:
         """Faces out of sight, the last seen first."""

@@ -1,4 +1,4 @@
-"""Who is who: which known face a face is that was found, or that two tracks claim."""
+"""Who is who: which known face a face is that was found."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ from tracker.tracking.landmark_network import Measurement
 # last seen is still found again (a detector's scatter is 4 %), and two heads side by side that
 # touch (their centres 1 face and a little more apart) are not confused.
 SAME_FACE = 0.35
-# Landmarks of two tracks closer than this, on average and in faces, are of one face: the network
-# answers alike for crops of one face (a few hundredths), and two real faces cannot be this close.
-SAME_LANDMARKS = 0.1
 
 
 def likeness(first: Sequence[Region], second: Sequence[Region]) -> NDArray[np.float64]:
@@ -107,36 +104,6 @@ def _hungarian(cost: NDArray[np.float64]) -> list[int]:
     return answer
 
 
-def duplicates(landmarks: Sequence[NDArray[np.floating]], regions: Sequence[Region]) -> list[int]:
-    """Tracks that follow the same face as an earlier one.
-
-    Args:
-        landmarks: of N tracks, [K, 2] each, in order of precedence.
-        regions: of the same tracks.
-
-    Returns:
-        Indices of those to drop, ascending.
-    """
-    if len(landmarks) < 2:
-        return []
-    sizes = np.array([region.size for region in regions]) / CROP_SCALE
-    least = SAME_LANDMARKS * np.maximum(sizes[:, None], sizes)
-    # The middles of two faces are no further apart than their landmarks are on average: in a crowd
-    # few pairs are left to look at.
-    middles = np.array([points.mean(axis=0) for points in landmarks])
-    near = np.linalg.norm(middles[:, None] - middles, axis=-1) < least
-    dropped: list[int] = []
-    for late in range(len(landmarks)):
-        for early in np.flatnonzero(near[late, :late]).tolist():
-            if early in dropped:
-                continue
-            apart = np.linalg.norm(landmarks[late] - landmarks[early], axis=-1).mean()
-            if apart < least[late, early]:
-                dropped.append(late)
-                break
-    return dropped
-
-
 def _rows(regions: Sequence[Region]) -> NDArray[np.float64]:
     """Regions as [N, 3] rows x, y, side."""
     rows = [(region.x, region.y, region.size) for region in regions]
@@ -157,6 +124,8 @@ SAME_LOOK = 0.6
 # Likewise later, where it vanished, fading over so many faces: what hid it uncovers it bit by bit
 # (0.51 when a third is still covered, with the landmarks a quarter of a face off).
 _EXPECTED, _EXPECTED_SECONDS, _EXPECTED_PLACE = 0.15, 1.0, 1.0
+# A face that fits two lost ones, to within this, gets a new id: nobody gets another person's.
+_CLEAR = 0.05
 # Correlation under which what is seen is most likely not the face that was there: a face and itself
 # a moment later correlate by over 0.45 (99 %), a face and the background beside it by -0.1 to 0.2.
 OTHER_LOOK = 0.3
@@ -173,11 +142,19 @@ def recognise(
         timestamp: of the frame, seconds.
 
     Returns:
-        Index into `found` -> the track whose face it is; every track at most once.
+        Index into `found` -> the track whose face it is; every track at most once, and none where
+        two come into question.
     """
-    scores = np.array([[_resemblance(t, m, timestamp) for m in found] for t in lost])
-    pairs = match(scores.reshape(len(lost), len(found)), SAME_LOOK)
-    return {column: lost[row] for row, column in pairs}
+    table = [[_resemblance(t, m, timestamp) for m in found] for t in lost]
+    scores = np.array(table, dtype=np.float64).reshape(len(lost), len(found))
+    pairs = match(scores, SAME_LOOK)
+    return {column: lost[row] for row, column in pairs if not _doubtful(scores, row, column)}
+
+
+def _doubtful(scores: NDArray[np.float64], row: int, column: int) -> bool:
+    """Whether a face fits another track as well, or a track another face."""
+    others = [*np.delete(scores[:, column], row), *np.delete(scores[row], column)]
+    return max(others, default=0.0) > scores[row, column] - _CLEAR
 
 
 def _resemblance(track: Track, face: Measurement, timestamp: float) -> float:
@@ -197,32 +174,3 @@ def distance(one: Region, other: Region) -> float:
     """Distance of two regions' centres, in faces (of their mean size)."""
     apart = float(np.hypot(one.x - other.x, one.y - other.y))
     return apart * CROP_SCALE * 2 / (one.size + other.size)
-
-
-def rightful(claims: Sequence[tuple[Track, Measurement]]) -> NDArray[np.bool_]:
-    """Who may keep a face, where several tracks see the same one.
-
-    When one face hides another, both tracks end on the face in front. It belongs to the track that
-    looks like it; a tie goes to the older track.
-
-    Args:
-        claims: tracks with what they see now, oldest first.
-
-    Returns:
-        [len(claims)], False for a track that sees another one's face.
-    """
-    if len(claims) < 2:
-        return np.ones(len(claims), dtype=bool)
-    fit = np.array([float(track.look @ seen.look) for track, seen in claims])
-    # To a tenth: differences below are noise, and age decides.
-    order = [int(i) for i in np.argsort(-np.round(10 * fit), kind="stable")]
-    ranked = [claims[i][1] for i in order]
-    losers = repeated(ranked)
-    keep = np.ones(len(claims), dtype=bool)
-    keep[[order[i] for i in losers]] = False
-    return keep
-
-
-def repeated(faces: Sequence[Measurement]) -> list[int]:
-    """Indices of measurements that show the same face as an earlier one."""
-    return duplicates([m.landmarks for m in faces], [m.region for m in faces])

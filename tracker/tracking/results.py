@@ -16,7 +16,7 @@ class Face:
     """One face in one frame.
 
     Attributes:
-        id: number of the track, from 0, never used again by the same tracker.
+        id: number of the track, from 0, never used again in the same source.
         landmarks: [K, 2], float32, smoothed; image pixels, (0, 0) is the centre of the top left
             pixel. May lie outside the image.
         raw: [K, 2], float32, the same without smoothing.

@@ -90,6 +90,21 @@ def test_the_look_follows_slowly_and_never_to_another_face() -> None:
     np.testing.assert_array_equal(track.look, before)
 
 
+def test_the_look_goes_along_with_a_face_that_changes_bit_by_bit_while_nobody_is_near() -> None:
+    other = np.array([0.2, 0.8, -0.6], dtype=np.float32)
+    alone, beside = Track(0, None, seen(), 0.0), Track(1, None, seen(), 0.0)
+    for i in range(1, 241):
+        way = min(i / 60, 1.0)
+        look = (1 - way) * LOOK + way * other
+        face = replace(seen(), look=(look / np.linalg.norm(look)).astype(np.float32))
+        alone.see(face, i / 30)
+        beside.see(face, i / 30, alone=False)
+    other /= np.linalg.norm(other)
+    assert LOOK @ other < 0.7  # so far that it would not be taken over at once
+    assert alone.look @ other > 0.95
+    assert beside.look @ other < 0.9
+
+
 def test_without_smoothing_points_are_the_raw_ones() -> None:
     track = Track(0, None, seen(), 0.0)
     track.see(seen(5.0), 1 / 30)

@@ -1,6 +1,7 @@
 """Who is who: crossings, occlusions, absences and cuts, with the shipped network."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,3 +145,18 @@ def test_a_fast_slide_keeps_its_id(speed: float) -> None:
     results = list(run(lambda time: [(0, (90.0 + step * min(time, 0.66), 180.0), 1.0)], 0.9))
     assert identities(results) == {0: {0}}
     assert all(seen for _, _, seen in results)
+
+
+def test_a_clip_in_which_one_person_slides_across_another(data_root: Path) -> None:
+    """Both turn and talk, so that neither looks as at the beginning when they meet."""
+    clip = data_root / "odd" / "cross.mp4"
+    if not clip.is_file():
+        pytest.skip(f"needs {clip}")
+    places: dict[int, list[float]] = {}
+    with Tracker(options=TrackerOptions(max_faces=2, threads=1)) as tracker:
+        for frame in tracker.track(clip):
+            for face in frame.faces:
+                places.setdefault(face.id, []).append(float(face.raw[:, 0].mean()))
+    # One walks from left to right, the other back: no track turns round on its way.
+    for way in places.values():
+        assert abs(way[-1] - way[0]) > 0.9 * (max(way) - min(way))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from model.crop import CROP_SCALE, Region
-from tracker.tracking.recognition import SAME_FACE, duplicates, likeness, match
+from tracker.tracking.recognition import SAME_FACE, likeness, match
 
 FACE = 100.0
 
@@ -65,14 +65,3 @@ def test_match_is_the_best_assignment(case: tuple[int, int, int], ties: bool) ->
     gain = np.clip(table - 0.1, 0, None)
     best = gain[linear_sum_assignment(gain, maximize=True)].sum()
     assert sum(gain[a, b] for a, b in pairs) == pytest.approx(best)
-
-
-def test_duplicates_keep_the_first_of_each_face() -> None:
-    points = np.random.default_rng(0).uniform(0, FACE, (98, 2))
-    there = [points, points + 300, points + 3, points + 302, points + np.array([30, 0])]
-    regions = [face(50, 50)] * 5
-    assert duplicates(there, regions) == [2, 3]
-    assert duplicates([], []) == []
-    # Half the size in the same place is somebody behind, not the same face.
-    small = points.mean(axis=0) + 0.5 * (points - points.mean(axis=0))
-    assert duplicates([points, small], regions[:2]) == []
