@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from model.crop import Region, crop_matrix
 from train.recipes.augment_config import AugmentConfig
 
+# Boxes of other detectors and data sets, of the face's region: their side; how far their middle is
+# off to both sides, and above (a box that begins at the hair) or below.
+_BOX_SIDE, _BOX_ASIDE, _BOX_ABOVE, _BOX_BELOW = (0.85, 1.5), 0.12, 0.2, 0.08
+
 
 def random_matrix(
     region: Region, size: int, config: AugmentConfig, rng: np.random.Generator
@@ -28,6 +32,10 @@ def random_matrix(
     angle = np.deg2rad(rng.uniform(-reach, reach))
     side = region.size / (1 + rng.uniform(-config.scale, config.scale))
     shift = rng.uniform(-config.translation, config.translation, 2) / 256 * region.size
+    if config.p_box and rng.random() < config.p_box:
+        side = region.size * rng.uniform(*_BOX_SIDE)
+        ways = rng.uniform(-_BOX_ASIDE, _BOX_ASIDE), rng.uniform(-_BOX_ABOVE, _BOX_BELOW)
+        shift = np.array(ways) * region.size
     moved = Region(region.x + shift[0], region.y + shift[1], side, region.angle + angle)
     matrix = crop_matrix(moved, size)
     mirrored = bool(rng.random() < config.flip)

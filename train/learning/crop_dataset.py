@@ -21,6 +21,8 @@ from model.heatmap import (
 )
 from model.markup import Markup
 from train.augmentation.closed_eyes import random_blink
+from train.augmentation.covers import random_cover
+from train.augmentation.light_and_paint import random_light, random_paint
 from train.augmentation.random_view import random_look, random_matrix
 from train.augmentation.turned_head import random_turn, turned_crop
 from train.data.sample import NO_ATTRIBUTES, Sample
@@ -110,7 +112,7 @@ class CropDataset(Dataset[Item]):
             clean = warp_image(image, matrix, self.size)
         if self.augment.p_blink and rng.random() < self.augment.p_blink and labelled:
             clean, points = random_blink(clean, points, markup, rng)
-        crop = random_look(clean, self.augment, rng)
+        crop = random_look(self._changed(clean, points, rng), self.augment, rng)
         landmarks, boundaries = self._maps(points) if labelled else self._blank()
         item = {
             "crop": torch.from_numpy(crop),
@@ -121,6 +123,22 @@ class CropDataset(Dataset[Item]):
             "labelled": torch.tensor(labelled),
         }
         return {**item, "clean": torch.from_numpy(clean)} if self.clean else item
+
+    def _changed(
+        self, crop: NDArray[np.uint8], points: NDArray[np.float64], rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """A crop with another light, with paint on the face and things in front of it, by chance.
+
+        Chance is asked only for what the recipe wants: recipes of before serve what they served.
+        """
+        augment = self.augment
+        if augment.p_paint and rng.random() < augment.p_paint:
+            crop = random_paint(crop, points, self.markup, rng)
+        if augment.p_cover and rng.random() < augment.p_cover:
+            crop = random_cover(crop, points, self.markup, rng)
+        if augment.p_light and rng.random() < augment.p_light:
+            crop = random_light(crop, rng)
+        return crop
 
     def _maps(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Landmark and boundary heatmaps of points [K, 2] in pixels of the crop.

@@ -28,6 +28,10 @@ class AugmentConfig:
         p_occlusion: a hand, a microphone, hair: an ellipse of other colours over part of the face.
         p_blink: eyes warped shut, wholly or in part (`train.augmentation.closed_eyes`).
         p_turn: heads turned further to the side, up or down (`train.augmentation.turned_head`).
+        p_cover: hands, masks, glasses, hair and things in front (`train.augmentation.covers`).
+        p_light: strong light from one side, in colours (`train.augmentation.light_and_paint`).
+        p_paint: make-up and painted faces (likewise).
+        p_box: boxes of other styles: reaching over the forehead, too large, off by a fifth.
     """
 
     rotation: float = 30.0
@@ -46,6 +50,10 @@ class AugmentConfig:
     # These change what chance gives to everything after them, so recipes ask for them.
     p_blink: float = 0.0
     p_turn: float = 0.0
+    p_cover: float = 0.0
+    p_light: float = 0.0
+    p_paint: float = 0.0
+    p_box: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

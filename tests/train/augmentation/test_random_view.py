@@ -112,6 +112,28 @@ def test_strengths_are_respected() -> None:
     assert np.mean(flips) == pytest.approx(0.5, abs=0.05)
 
 
+def test_boxes_of_other_styles_keep_the_face_in_the_crop_and_are_asked_for() -> None:
+    boxes = [
+        random_matrix(REGION, SIZE, replace(STILL, p_box=1.0), np.random.default_rng(seed))[0]
+        for seed in range(500)
+    ]
+    sides = [SIZE / m[0, 0] / REGION.size for m in boxes]
+    assert (min(sides), max(sides)) == pytest.approx((0.85, 1.5), abs=0.02)
+    face = np.array([[x, y] for x in (-0.5, 0.5) for y in (-0.5, 0.5)]) * REGION.size / 1.3
+    shown = [to_crop(face + np.array([REGION.x, REGION.y]), matrix) for matrix in boxes]
+    inside = [((corners > 0) & (corners < SIZE - 1)).mean() for corners in shown]
+    assert np.mean(inside) > 0.9
+    # More of them reach above the face than below it.
+    middles = np.array([corners.mean(axis=0)[1] for corners in shown])
+    assert middles.mean() > SIZE / 2
+    # Without it chance goes on as before.
+    again = random_matrix(REGION, SIZE, AugmentConfig(), np.random.default_rng(3))
+    np.testing.assert_array_equal(
+        again[0],
+        random_matrix(REGION, SIZE, AugmentConfig(p_cover=1.0), np.random.default_rng(3))[0],
+    )
+
+
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("side", [64, 128, 256])
 def test_every_look_changes_pixels_and_nothing_else(look: str, side: int) -> None:
