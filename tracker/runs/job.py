@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.errors import InputError
+from model.stop_signals import StopFlag
 from tracker.drawing.annotated_picture import Comparison
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.drawing.style import DrawStyle
@@ -13,7 +14,6 @@ from tracker.measures.intrinsics import Intrinsics
 from tracker.outputs.side_outputs import SideOutputs
 from tracker.sources.source_options import SourceOptions
 from tracker.system.settings_digest import NOT_IN_RESULTS
-from tracker.system.stop_signals import StopFlag
 from tracker.tracking.options import TrackerOptions
 from tracker.video.codec import check_codec
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from threading import Event
 
 from model.errors import InputError
+from model.stop_signals import StopFlag, interrupt_flag
 from tracker.drawing.annotated_picture import Painter
 from tracker.engines.base import BuildWatcher
 from tracker.measures.face_measures import FaceMeasurer
@@ -19,7 +20,6 @@ from tracker.sources.live_reader import LiveReader, SourceLostError
 from tracker.sources.open_source import open_source
 from tracker.sources.raw_frames import RawReader
 from tracker.system.background_threads import ReadAhead
-from tracker.system.stop_signals import StopFlag, interrupt_flag
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.offline_smoothing import follow_twice
 from tracker.tracking.results import Face

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from model.errors import InputError
+from model.stop_signals import StopFlag, interrupt_flag
 from model.weights import Metadata, save_network
 from tracker.engines.base import ModelInfo
 from tracker.engines.torch import TorchEngine
-from tracker.system.stop_signals import StopFlag, interrupt_flag
 from train.data.sample import Sample
 from train.evaluation.landmark_errors import evaluate
 from train.learning.checkpoint import Progress, load_checkpoint, save_checkpoint

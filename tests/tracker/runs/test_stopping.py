@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from model.stop_signals import ended_by_signals, interrupt_flag
 from tests.support.commands import Run
 from tests.support.paths import PORTRAIT_CLIP
 from tests.support.video_files import make_video, read_sound, tone
 from tracker import Tracker
-from tracker.system.stop_signals import interrupt_flag, sigterm_exits
 from tracker.video.video_reader import VideoReader
 
 Signalled = Callable[..., list[int]]
@@ -170,12 +170,12 @@ def test_a_real_process(network: Path, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "out.csv"}
 
 
-def test_sigterm_exits_with_its_code_and_others_with_theirs() -> None:
+def test_ended_by_signals_with_its_code_and_others_with_theirs() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as end, sigterm_exits():
+    with pytest.raises(SystemExit) as end, ended_by_signals():
         sys.exit(2)
     assert end.value.code == 2
-    with pytest.raises(SystemExit) as end, sigterm_exits():
+    with pytest.raises(SystemExit) as end, ended_by_signals():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         except SystemExit:
