@@ -107,9 +107,11 @@ def test_unusable_folders(tmp_path: Path) -> None:
         CropWriter(file, WFLW)
     with pytest.raises(InputError, match="is not empty"):
         CropWriter(tmp_path, WFLW)
-    with CropWriter(tmp_path, WFLW, overwrite=True):
-        with pytest.raises(InputError, match="is in use by another run"):
-            CropWriter(tmp_path, WFLW, overwrite=True)
+    with (
+        CropWriter(tmp_path, WFLW, overwrite=True),
+        pytest.raises(InputError, match="is given for two outputs"),
+    ):
+        CropWriter(tmp_path, WFLW, overwrite=True)
     for size in (8, 5000):
         with pytest.raises(InputError, match="16 to 4096"):
             CropWriter(tmp_path / "new", WFLW, size=size)
