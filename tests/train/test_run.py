@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from model.errors import InputError, run_command
+from model.output_lock import OutputLock
 from model.weights import load_network
 from tests.support.face_files import RECIPE, TINY, read_faces, write_faces
 from tests.support.paths import ROOT
@@ -420,6 +421,44 @@ def test_the_command_stops_on_a_signal_to_its_group(data: Path, tmp_path: Path) 
     content = torch.load(out / "checkpoint.pt", weights_only=True)
     assert 0 < content["progress"]["step"] < 500 * STEPS
     assert not [path.name for path in out.iterdir() if "partial" in path.name]
+
+
+def test_one_run_in_a_folder_and_nothing_of_a_killed_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """kill -9 at any moment: loading processes end too, and the last checkpoint is whole."""
+    psutil = pytest.importorskip("psutil", reason="looks at processes by psutil")
+    out = tmp_path / "run"
+    options = ("--data", data, "--recipe", recipe_file(tmp_path), "--out", out, "--epochs", 500)
+    process = subprocess.Popen(
+        command(*options, "--workers", 1, "--checkpoint-minutes", 0),
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while not (out / "checkpoint.pt").exists() and process.poll() is None:
+            time.sleep(0.05)
+        assert refusal(monkeypatch, capsys, *options) == (
+            f"{out} is in use by another run: wait for its end, or give another name."
+        )
+        # In the middle of writing, if it is caught there.
+        for _ in range(2000):
+            if list(out.glob("checkpoint.*.partial.pt")):
+                break
+            time.sleep(0.005)
+        loaders = psutil.Process(process.pid).children(recursive=True)
+    finally:
+        process.kill()
+        process.wait()
+    # The folder is free at once, whatever becomes of the loaders.
+    OutputLock(out, folder=True).release()
+    _, alive = psutil.wait_procs(loaders, timeout=30)
+    assert not alive
+    content = torch.load(out / "checkpoint.pt", weights_only=True)
+    assert 0 < content["progress"]["step"] < 500 * STEPS
+    shorter = (*options[:-1], 1)
+    assert "belongs to a run with another epochs" in refusal(monkeypatch, capsys, *shorter)
+    left = [path.name for path in out.iterdir()]
+    assert not [name for name in left if "partial" in name or "lock" in name]
 
 
 def refusal(
