@@ -67,8 +67,11 @@ def run_job(
     """
     if job.show:
         check_display()
-    if job.out is not None and job.out == job.save:
+    if job.out is not None and job.out in job.tables:
         raise InputError(f"{job.out} cannot be both the video and the table: give two names.")
+    twice = [path for path in job.tables if job.tables.count(path) > 1]
+    if twice:
+        raise InputError(f"{twice[0]} cannot be two tables: give two names.")
     summary, stop = _run(job, on_start, on_frame, say, tracker, watcher)
     if stop is not None:
         raise Stopped(stop, summary)
