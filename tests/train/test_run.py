@@ -362,6 +362,48 @@ def test_a_loss_that_is_no_number_ends_the_run(
         trainer(faces, config(tmp_path, recipe=recipe)).run()
 
 
+def _ask_for_256_tib(*_: object) -> None:
+    torch.empty(2**48, dtype=torch.uint8)
+
+
+def _fill_a_list(*_: object) -> None:
+    bytearray(2**62)
+
+
+def _lose_a_loader(*_: object) -> None:
+    for child in torch.multiprocessing.active_children():
+        child.kill()
+
+
+@pytest.mark.parametrize(
+    ("exhaust", "workers", "words"),
+    [
+        (_ask_for_256_tib, 0, "there is not enough memory: give a smaller batch"),
+        (_fill_a_list, 0, "there is not enough memory: give a smaller batch"),
+        (_lose_a_loader, 1, "a loading process died, most likely for want of memory: give a"),
+    ],
+)
+def test_out_of_memory_is_a_sentence_and_the_run_resumes(
+    *,
+    faces: tuple[list[Sample], list[Sample]],
+    tmp_path: Path,
+    exhaust: Callable[..., None],
+    workers: int,
+    words: str,
+) -> None:
+    """Real allocations that fail, and a loader that is killed as the system does it."""
+
+    def report(progress: Progress, done: float) -> None:
+        if progress.step >= 3:
+            exhaust()
+
+    with pytest.raises(InputError, match=words):
+        trainer(faces, config(tmp_path, workers=workers, epochs=50), report).run()
+    # What was saved before it is whole; a step's checkpoint comes after its report.
+    assert trainer(faces, config(tmp_path, workers=workers, epochs=50)).progress.step >= 2
+    assert not [path.name for path in tmp_path.iterdir() if "partial" in path.name]
+
+
 def test_a_run_needs_faces(faces: tuple[list[Sample], list[Sample]], tmp_path: Path) -> None:
     for missing in (([], faces[1]), (faces[0], [])):
         with pytest.raises(InputError, match="a run needs training faces and dev faces"):
