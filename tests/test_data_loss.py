@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,7 @@ from model.network.propnet import PropNet
 from model.weights import Metadata, save_network
 from tests.support.commands import Run
 from tests.support.measured_faces import face, measured
-from tests.support.paths import PORTRAIT_CLIP, ROOT
+from tests.support.paths import DOCS, PORTRAIT_CLIP, ROOT
 from tests.support.small_network import CONFIG, SIZE
 from tracker.engines.base import ModelInfo
 from tracker.engines.tensorrt.engine_record import ANY_GPU, EngineRecord, write_engine
@@ -336,3 +337,15 @@ def test_two_that_start_at_once_make_one_file(tmp_path: Path) -> None:
         assert code == 0 or "another run" in said or "exists already" in said
     assert path.read_text() == "whole"
     assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_the_page_names_tests_that_there_are() -> None:
+    """docs/reliability.md: a file of tests, and what is "there" is in some file that it names."""
+    text = (DOCS / "reliability.md").read_text()
+    files = {ROOT / name for name in re.findall(r"tests/[\w/]+\.py", text)}
+    defined = {
+        name for path in files for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)
+    }
+    named = set(re.findall(r"(?<![\w/])(test_\w+)(?!\w|\.py)", text))
+    assert len(named) > 25
+    assert named <= defined
