@@ -20,6 +20,10 @@ _NAMES = {int(getattr(signal, n)): text for n, text in _NAMED.items() if hasattr
 SIGNALS = tuple(signal.Signals(number) for number in _NAMES)
 _HANG_UP = getattr(signal, "SIGHUP", None)
 
+# Set by a parent to its own number, for a command that is to end, as by SIGTERM, when the pipe ends
+# that is its standard input: with the parent, also where that is killed.
+ENDS_WITH_INPUT = "PROPNET_ENDS_WITH_INPUT"
+
 # Devices of the terminal that this process was started at.
 _terminals: set[int] = set()
 
@@ -101,6 +105,7 @@ def ended_by_signals() -> Iterator[None]:
         sys.exit(came.exit_code)
 
     _terminals.update(_terminal_devices())
+    _follow_parent()
     try:
         with _handled([each for each in SIGNALS if each != signal.SIGINT], on_signal):
             yield
@@ -108,6 +113,24 @@ def ended_by_signals() -> Iterator[None]:
         # Ray's waiting hands the exception on with a code of its own.
         end.code = came.exit_code if came.is_set() else end.code
         raise
+
+
+def _follow_parent() -> None:
+    """SIGTERM for this process at the end of a parent that asks for it by `ENDS_WITH_INPUT`."""
+    try:
+        asked = os.environ.pop(ENDS_WITH_INPUT, "") == str(os.getppid())
+        if not asked or not stat.S_ISFIFO(os.fstat(0).st_mode):
+            return
+    except OSError:  # no standard input
+        return
+
+    def watch() -> None:
+        with suppress(OSError):
+            while os.read(0, 1):
+                pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="end-of-parent", daemon=True).start()
 
 
 @contextmanager
