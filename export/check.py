@@ -20,7 +20,7 @@ from export.compared_engines import CANDIDATES, Network, chosen, int8_network, o
 from export.labelled_crops import LabelledCrops, labelled_crops
 from export.onnx_graph import build_graph
 from model.errors import InputError, run_command
-from model.files import write_json
+from model.files import reserve_output, write_json
 from model.weights import load_network
 from model.zoo import find_weights
 from tracker.assets.portrait import portrait_crops
@@ -100,6 +100,8 @@ def check(
     listed with the reason; one that is asked for by name must run.
     """
     names = chosen(engines)
+    if json_file is not None:
+        reserve_output(json_file, overwrite=True)
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
         file = _find_onnx(weights, onnx_file, Path(folder), console)

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from export.detector_graph import DetectorGraph
 from model.errors import InputError, run_command
-from model.files import check_output, replacing, sha256
+from model.files import replacing, reserve_output, sha256
 from tracker.detection.blazeface import PIXELS, REGRESSIONS, SCORES
 
 # Of the operators that are written; ONNX Runtime and OpenVINO have known it for years.
@@ -34,7 +34,7 @@ def convert(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
 ) -> None:
     """Convert a BlazeFace detector; the same input gives the same bytes."""
-    check_output(out, (".onnx",), overwrite=overwrite)
+    reserve_output(out, (".onnx",), overwrite=overwrite)
     model = to_onnx(tflite)
     with replacing(out) as partial:
         partial.write_bytes(model.SerializeToString(deterministic=True))

@@ -24,7 +24,7 @@ from export.int8.quantizer import quantize_layers, require_nncf
 from export.labelled_crops import LabelledCrops, labelled_crops
 from export.onnx_graph import build_graph
 from model.errors import InputError, run_command
-from model.files import check_output, replacing, write_json
+from model.files import replacing, reserve_output, write_json
 from model.markup import WFLW
 from model.weights import load_network
 from model.zoo import INT8, find_weights
@@ -89,7 +89,9 @@ def quantize(
     Calibrates on training faces, leaves in floats the parts whose rounding moves the landmarks
     most, and compares with the network in floats on the dev split, in every engine that runs int8.
     """
-    _check_output(out, overwrite)
+    _reserve(out, overwrite)
+    if json_file is not None:
+        reserve_output(json_file, overwrite=True)
     require_nncf()
     console = Console()
     model = _float_model(weights, onnx_file, console)
@@ -136,10 +138,10 @@ def quantize(
         write_json(json_file, figures)
 
 
-def _check_output(out: Path, overwrite: bool) -> None:
+def _reserve(out: Path, overwrite: bool) -> None:
     if not out.name.endswith(f"{INT8}.onnx"):
         raise InputError(f"the output {out} must end in {INT8}.onnx: int8 files are found by that.")
-    check_output(out, overwrite=overwrite)
+    reserve_output(out, overwrite=overwrite)
 
 
 def _float_model(weights: str | None, file: Path | None, console: Console) -> onnx.ModelProto:

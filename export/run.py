@@ -18,7 +18,7 @@ from export.labelled_crops import labelled_crops
 from export.onnx_graph import build_graph
 from export.tensorrt_engine import EngineRequest, export_engine
 from model.errors import InputError, run_command
-from model.files import check_output, replacing
+from model.files import replacing, reserve_output
 from model.network.propnet import PropNet
 from model.weights import Metadata, load_network
 from tracker.assets.portrait import portrait_crops
@@ -63,11 +63,11 @@ def export(
     if out is None and tensorrt is None:
         raise InputError("nothing to write: give --out FILE.onnx, --tensorrt FILE.engine, or both.")
     if out is not None:
-        check_output(out, (".onnx",), overwrite=overwrite)
+        reserve_output(out, (".onnx",), overwrite=overwrite)
     request = None
     if tensorrt is not None:
         # An engine of ours that no longer fits is built again without being asked to.
-        check_output(tensorrt, (".engine",), overwrite=True)
+        reserve_output(tensorrt, (".engine",), overwrite=True)
         request = EngineRequest.make(tensorrt, precision, batch, rtx, overwrite)
     network, metadata = load_network(weights)
     size = input_size or metadata.input_size

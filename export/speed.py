@@ -25,7 +25,7 @@ from export.untrained_network import make_untrained
 from model.config import VARIANTS
 from model.decoder import DEFAULT_DECODER, decode
 from model.errors import InputError, run_command
-from model.files import write_json
+from model.files import reserve_output, write_json
 from model.weights import load_network
 from model.zoo import find_weights
 from tracker.bench.device_limit import Device, Limit
@@ -105,6 +105,8 @@ def speed(
     ] = None,
 ) -> None:
     """Measure the network alone in every engine that runs here."""
+    if json_file is not None:
+        reserve_output(json_file, overwrite=True)
     with ExitStack() as stack:
         if untrained:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

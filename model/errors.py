@@ -3,8 +3,14 @@
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 
 from rich.console import Console
+
+from model.stop_signals import ended_by_signals
+
+# Of the command that runs, what it holds until its end.
+_held: list[ExitStack] = []
 
 
 class InputError(Exception):
@@ -18,6 +24,10 @@ class InputError(Exception):
 def run_command(command: Callable[[], object]) -> None:
     """Run a command-line entry point, turning `InputError` into one line and exit code 2.
 
+    SIGTERM and a closed terminal end it by `SystemExit`, Ctrl-C by exit code 130: blocks are left
+    and files cleaned away. What it has put into
+    `hold_until_command_ends` is closed.
+
     What the libraries log meanwhile for people ("propnet", INFO) is printed to stderr.
 
     Args:
@@ -28,7 +38,12 @@ def run_command(command: Callable[[], object]) -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        command()
+        with ended_by_signals(), ExitStack() as stack:
+            _held.append(stack)
+            try:
+                command()
+            finally:
+                _held.remove(stack)
     except InputError as error:
         # Console wraps at the terminal's width; a path must stay copyable, so no soft wrapping.
         Console(stderr=True, highlight=False).print(
@@ -40,6 +55,18 @@ def run_command(command: Callable[[], object]) -> None:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+
+
+def hold_until_command_ends(resource: AbstractContextManager[object]) -> None:
+    """Enter a context, and leave it when the command ends that `run_command` runs.
+
+    Where none runs, as in a program that calls a command's function, it is left at once.
+    """
+    if _held:
+        _held[-1].enter_context(resource)
+    else:
+        with resource:
+            pass
 
 
 class _ToStderr(logging.Handler):

@@ -11,15 +11,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from model.errors import InputError
+from model.errors import InputError, hold_until_command_ends
+from model.output_lock import (
+    UNFINISHED,
+    OutputLock,
+    claim_of,
+    claimed,
+    release_all,
+    remove,
+)
 
-# What unfinished files end in, before their extension.
-UNFINISHED = ".partial"
 # Of the final name: with token, mark and extension it stays below the 255 bytes of file systems,
 # also where a character takes four.
 _LONGEST = 48
-# Those that this process has begun, and its number: a forked child inherits the set, not the files.
-_begun: set[tuple[int, Path]] = set()
+# What this process has begun, by its number (a forked child inherits this, not the files), and the
+# lock of each with whether it was taken for this file alone.
+_begun: dict[tuple[int, Path], tuple[OutputLock, bool]] = {}
 
 
 def check_output(
@@ -51,6 +58,32 @@ def check_output(
         raise InputError(f"{path} exists already: give another name, or add --overwrite.")
 
 
+def reserve_output(
+    path: Path,
+    suffixes: Sequence[str] = (),
+    *,
+    overwrite: bool = False,
+    folder: bool = False,
+) -> None:
+    """For commands: `check_output`, and nobody else writes it until the command ends.
+
+    Args:
+        path: the file to write.
+        suffixes: endings that can be written, in lower case; none allows any.
+        overwrite: whether an existing file may be replaced.
+        folder: reserve an existing or new folder instead, with all that is in it.
+
+    Raises:
+        OutputInUseError: another run writes it.
+        InputError: as `check_output`, or its folder cannot be made.
+    """
+    if not folder:
+        check_output(path, suffixes, overwrite=overwrite)
+    hold_until_command_ends(claimed(path, folder=folder))
+    if not folder:  # another run may have finished it in between
+        check_output(path, suffixes, overwrite=overwrite)
+
+
 def unfinished(path: Path) -> Path:
     """A name beside a file for its unfinished version: NAME.TOKEN.partial.EXT.
 
@@ -60,21 +93,34 @@ def unfinished(path: Path) -> Path:
     return path.with_name(f"{stem}.{secrets.token_hex(4)}{UNFINISHED}{path.suffix}")
 
 
-def create_unfinished(path: Path) -> Path:
+def create_unfinished(path: Path, *, folder: bool = False, lock: OutputLock | None = None) -> Path:
     """Make an empty file for the unfinished version of another; see `unfinished`.
 
-    End it with `complete` or `give_up`; `give_up_all` takes away what a process leaves.
+    This process is its only writer until `complete` or `give_up`, see `model.output_lock`;
+    `give_up_all` takes away what a process leaves.
+
+    Args:
+        path: the file to write.
+        folder: make an empty folder instead, for one.
+        lock: of its folder, if that is enough: one of its own takes a moment.
 
     Raises:
+        OutputInUseError: another one writes it.
         OSError: the folder is missing or cannot be written to, or the disk is full.
     """
+    shared = lock or claim_of(path)
+    lock = shared or OutputLock(path)
     partial = unfinished(path)
     # Before the file: a signal may come between any two steps, and its name is nobody else's.
-    _begun.add((os.getpid(), partial))
+    _begun[os.getpid(), partial] = lock, shared is None
+    lock.note(partial.name)
     try:
-        partial.touch(exist_ok=False)
+        if folder:
+            partial.mkdir()
+        else:
+            partial.touch(exist_ok=False)
     except OSError:
-        _begun.discard((os.getpid(), partial))
+        _end(partial)
         raise
     return partial
 
@@ -86,7 +132,7 @@ def complete(partial: Path, path: Path) -> None:
         OSError: it cannot be renamed.
     """
     partial.replace(path)
-    _begun.discard((os.getpid(), partial))
+    _end(partial)
 
 
 def give_up(partial: Path) -> None:
@@ -95,8 +141,19 @@ def give_up(partial: Path) -> None:
     Raises:
         OSError: it cannot be removed.
     """
-    partial.unlink(missing_ok=True)
-    _begun.discard((os.getpid(), partial))
+    if partial.is_dir():
+        remove(partial)
+    else:
+        partial.unlink(missing_ok=True)
+    _end(partial)
+
+
+def _end(partial: Path) -> None:
+    lock, alone = _begun.pop((os.getpid(), partial), (None, False))
+    if lock is not None:
+        lock.strike(partial.name)
+        if alone:
+            lock.release()
 
 
 @atexit.register
@@ -110,22 +167,28 @@ def give_up_all() -> None:
         if owner == os.getpid():
             with suppress(OSError):
                 give_up(partial)
+    release_all()
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(
+    path: Path, *, folder: bool = False, lock: OutputLock | None = None
+) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it to `path` when the block succeeds.
 
     Args:
         path: the file to write. An existing one stays untouched until the new one is complete.
+        folder: write a folder, of which there is none of that name yet.
+        lock: see `create_unfinished`.
 
     Raises:
+        OutputInUseError: another run writes it.
         InputError: the folder cannot be written to, or the disk is full.
     """
     partial = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = create_unfinished(path)
+        partial = create_unfinished(path, folder=folder, lock=lock)
         yield partial
         complete(partial, path)
     except OSError as error:

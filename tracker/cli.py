@@ -12,7 +12,6 @@ from typer.main import get_command
 from model.errors import run_command
 from tracker.commands.track import track
 from tracker.system.opencv_threads import one_opencv_thread
-from tracker.system.stop_signals import sigterm_exits
 
 # Subcommand -> module and function. They load their libraries only when called.
 _LAZY = {
@@ -68,8 +67,7 @@ app.command(
 def main() -> None:
     """Entry point."""
     one_opencv_thread()
-    with sigterm_exits():
-        run_command(lambda: app(prog_name="propnet-track"))
+    run_command(lambda: app(prog_name="propnet-track"))
 
 
 if __name__ == "__main__":

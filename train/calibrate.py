@@ -22,7 +22,7 @@ from rich.table import Table
 
 from model.confidence import UNCALIBRATED, Calibration
 from model.errors import InputError, run_command
-from model.files import check_output, write_json
+from model.files import reserve_output, write_json
 from model.weights import save_calibrated
 from tracker.engines.base import Engine
 from tracker.engines.create import create_engine
@@ -186,7 +186,7 @@ def _check_out(out: Path | None, overwrite: bool) -> None:
         return
     if out.suffix != ".safetensors":
         raise InputError(f"--out {out}: a calibration goes into a copy of the .safetensors file.")
-    check_output(out, overwrite=overwrite)
+    reserve_output(out, overwrite=overwrite)
 
 
 if __name__ == "__main__":

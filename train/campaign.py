@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ import typer
 
 from model.config import get_variant
 from model.errors import InputError, run_command
+from model.files import reserve_output
 from train.phases.diary import Diary
 from train.phases.measurements import MACHINE, engine_timings, gpu_tests
 from train.phases.outgoing import Outgoing
@@ -106,18 +106,17 @@ def campaign(
         if not folder.is_dir():
             raise InputError(f"the dataset folder {folder} does not exist.")
     reports, best = work / "reports", work / "run" / "best.safetensors"
+    for folder in dict.fromkeys((out, work)):
+        reserve_output(folder, folder=True)
     try:
-        for folder in (out, reports):
-            folder.mkdir(parents=True, exist_ok=True)
+        reports.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}.") from error
+        raise InputError(f"cannot make the folder {reports}: {error.strerror or error}.") from error
     folders = [word for folder in data for word in ("--data", str(folder))]
     common = ("--model", model, "--precision", precision)
     loading = ("--workers", str(workers), *folders)
     site = work / "site"
     outgoing = Outgoing(best, out, part=int(part * MIB), total=int(total * MIB))
-    # So that what runs is ended as well.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with Steps(Diary(out, reports), skip or (), monotonic() + 60 * minutes) as steps:
         steps.run("machine", (sys.executable, "-c", MACHINE), 30)
         building = _start_pycuda(steps, pycuda, site)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from model.crop import Region, crop_image, crop_matrix, region_from_box, to_crop
 from model.errors import InputError, run_command
+from model.files import reserve_output
 from model.markup import Markup
 from model.weights import load_network
 from tracker.detection.face_detector import FaceDetector
@@ -205,6 +206,7 @@ def overlay(crop: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.ui
 def _samples(data: Path, dataset: str, split: str | None, out: Path) -> list[Sample]:
     if out.suffix.lower() != ".png":
         raise InputError(f"--out {out}: the picture is written as .png; choose such a name.")
+    reserve_output(out, overwrite=True)
     if dataset not in DEFAULT_SPLITS:
         raise InputError(f"unknown dataset '{dataset}': use one of {', '.join(DEFAULT_SPLITS)}.")
     return read_dataset(dataset, data, split or DEFAULT_SPLITS[dataset])

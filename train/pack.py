@@ -6,7 +6,6 @@ again. Labels stay exact: coordinates follow the cut and the scale without round
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -20,7 +19,7 @@ from rich.progress import track
 
 from model.crop import CROP_SCALE, region_from_box
 from model.errors import InputError, run_command
-from model.files import unfinished
+from model.files import replacing, reserve_output
 from train.data.datasets import read_dataset
 from train.data.sample import Sample
 from train.data.wflw import IMAGES, SPLITS, format_line, list_path, write_list
@@ -51,15 +50,15 @@ def main(
     """Write a smaller copy of a dataset in WFLW's layout, all splits that it has."""
     if out.exists():
         raise InputError(f"{out} exists: name a new folder, or remove it.")
+    reserve_output(out)
     splits = {
         split: _kept(read_dataset("wflw", data, split), leave_out or [], split)
         for split in SPLITS
         if list_path(data, split).is_file() or split == "train"
     }
-    partial = unfinished(out)
     taken: set[str] = set()
     before = after = 0
-    try:
+    with replacing(out, folder=True) as partial:
         for split, samples in splits.items():
             lines = []
             for sample in track(
@@ -74,11 +73,6 @@ def main(
                 before, after = before + sample.image.stat().st_size, after + len(code)
                 lines.append(format_line(replace(sample, points=points, box=box), name, digits))
             write_list(partial, split, lines)
-        partial.rename(out)
-    except OSError as error:
-        raise InputError(f"cannot write {out}: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     faces = sum(len(samples) for samples in splits.values())
     typer.echo(f"{faces} faces, pictures {before / 2**20:.1f} -> {after / 2**20:.1f} MiB, in {out}")
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from model.errors import run_command
+from model.files import reserve_output
 from train.phases.weight_parts import MIB, join_weights, split_weights
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
@@ -22,7 +23,7 @@ def split(
     total: Annotated[float, typer.Option(min=0.1, help="Most MiB of all of them.")] = 60,
 ) -> None:
     """Write weights as parts, with fewer bits where they would not fit."""
-    out.mkdir(parents=True, exist_ok=True)
+    reserve_output(out, folder=True)
     parts, bits = split_weights(weights, out, part=int(part * MIB), total=int(total * MIB))
     size = sum(path.stat().st_size for path in parts) / MIB
     rounded = f", {bits} bits of each weight dropped" if bits else ""
@@ -36,6 +37,7 @@ def join(
     out: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
 ) -> None:
     """Put parts together again."""
+    reserve_output(out, overwrite=True)
     typer.echo(f"{out}, SHA-256 {join_weights(parts, out)}")
 
 

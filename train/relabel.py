@@ -26,7 +26,7 @@ from rich.table import Table
 
 from model.crop import Region, region_from_box
 from model.errors import InputError, run_command
-from model.files import unfinished
+from model.files import replacing, reserve_output
 from model.markup import WFLW
 from tracker.engines.create import create_engine
 from train.data.datasets import read_dataset
@@ -109,6 +109,7 @@ def main(
     """
     if out.exists():
         raise InputError(f"{out} exists: name a new folder, or remove it.")
+    reserve_output(out)
     shares = [Share.parse(text) for text in share or ["0.5"]]
     samples = read_dataset("wflw", data, "train")
     labels = without_offsets(samples, load_recipe(recipe)) if recipe else samples
@@ -213,8 +214,7 @@ def relabelled(sample: Sample, points: NDArray[np.float64], share: float) -> Sam
 
 def _write(splits: Mapping[str, Sequence[Sample]], data: Path, out: Path) -> None:
     """The copy: pictures as they are, by a link where the file system has one."""
-    unready = unfinished(out)
-    try:
+    with replacing(out, folder=True) as unready:
         for split, samples in splits.items():
             lines = []
             for sample in samples:
@@ -225,11 +225,6 @@ def _write(splits: Mapping[str, Sequence[Sample]], data: Path, out: Path) -> Non
                     _link(sample.image, target)
                 lines.append(format_line(sample, name.as_posix(), _DIGITS))
             write_list(unready, split, lines)
-        unready.rename(out)
-    except OSError as error:
-        raise InputError(f"cannot write {out}: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(unready, ignore_errors=True)
 
 
 def _link(source: Path, target: Path) -> None:

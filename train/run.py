@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from model.config import get_variant
-from model.errors import InputError, run_command
+from model.errors import run_command
+from model.files import reserve_output
 from train.data.datasets import DEFAULT_SPLITS, markup_of, read_dataset
 from train.learning.loader_signals import Interrupted
 from train.learning.processes import check_device, join_world
@@ -87,11 +88,9 @@ def train(
         torch.set_num_threads(threads)
     samples = [sample for root in data for sample in read_dataset(dataset, root, "train")]
     dev = read_dataset(dataset, data[0], DEFAULT_SPLITS[dataset])
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {out}: {error.strerror or error}.") from error
     with join_world(device) as world:
+        if world.leads:
+            reserve_output(out, folder=True)
         try:
             run_shown(config, samples, dev, world)
         except Interrupted as error:

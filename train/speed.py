@@ -12,7 +12,7 @@ from rich.table import Table
 
 from model.config import get_variant
 from model.errors import run_command
-from model.files import write_json
+from model.files import reserve_output, write_json
 from tracker.system.number_list import parse_numbers
 from train.data.datasets import markup_of, read_dataset
 from train.learning.processes import check_device, join_world
@@ -60,6 +60,8 @@ def speed(
         compile=compile_,
         precision=cast(TrainingPrecision, precision),
     )
+    if json_file is not None:
+        reserve_output(json_file, overwrite=True)
     counts = parse_numbers(batch, "batch", "numbers of views", "8,16")
     stages = [Stage(1.0, size, count) for count in counts]
     samples = [sample for root in data or () for sample in read_dataset(dataset, root, "train")]

@@ -51,21 +51,22 @@ def test_a_file_that_looks_unfinished_is_nobodys_to_replace(tmp_path: Path) -> N
 
 def test_it_is_made_exclusively(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.files.secrets.token_hex", lambda _: "0" * 8)
-    made = create_unfinished(tmp_path / "a.csv")
-    assert made.name == "a.00000000.partial.csv"
+    theirs = tmp_path / "a.00000000.partial.csv"
+    theirs.touch()
     with pytest.raises(FileExistsError):
         create_unfinished(tmp_path / "a.csv")
     with pytest.raises(InputError, match="cannot write"), replacing(tmp_path / "a.csv"):
         pass
-    assert made.exists()
+    assert list(tmp_path.iterdir()) == [theirs]
 
 
 def test_what_a_process_leaves_goes_with_it(tmp_path: Path) -> None:
     complete(create_unfinished(tmp_path / "whole.csv"), tmp_path / "whole.csv")
     theirs = tmp_path / "theirs.00000000.partial.csv"
     theirs.touch()
-    for _ in range(2):
-        create_unfinished(tmp_path / "begun.csv")
+    for name in ("begun.csv", "begun.jsonl"):
+        create_unfinished(tmp_path / name)
+    create_unfinished(tmp_path / "begun", folder=True).joinpath("a").touch()
     give_up_all()
     assert {path.name for path in tmp_path.iterdir()} == {"whole.csv", theirs.name}
 

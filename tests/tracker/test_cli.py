@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.commands import Run
 from tests.support.fake_camera import FakeCapture
-from tests.support.paths import PORTRAIT_CLIP, ROOT
+from tests.support.paths import DOCS, PORTRAIT_CLIP, ROOT
 from tests.support.video_files import make_video, tone
 from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion
@@ -284,6 +284,29 @@ def test_progress_bar_lives_with_wrong_totals(
         for count in range(1, 11):
             bar.advance(count)
         assert bar.state == (10, shown)
+
+
+def test_several_tables_of_one_run(run: Run, network: Path, tmp_path: Path) -> None:
+    saves = [tmp_path / "a.csv", tmp_path / "b.jsonl", tmp_path / "c.csv"]
+    options = [word for path in saves for word in ("--save", path)]
+    result = run(PORTRAIT_CLIP, *options, "--weights", network, "--max-frames", 3)
+    assert result.code == 0, result.err
+    assert f"; wrote {saves[0]}; wrote {saves[1]}; wrote {saves[2]}" in result.out
+    assert saves[0].read_bytes() == saves[2].read_bytes()
+    assert len(saves[1].read_text().splitlines()) == 3
+    new, out = tmp_path / "new.csv", tmp_path / "out.mp4"
+    for words, problem in (
+        (("--save", new, "--save", new), "new.csv cannot be two tables: give two names."),
+        (("--save", new, "--out", out, "--save", out), "cannot be both the video and the table"),
+        (("--out", out, "--out", tmp_path / "b.mp4"), "--out is given twice, "),
+        (("--crops", tmp_path / "d", "--crops", tmp_path / "e"), "--crops is given twice, "),
+    ):
+        refused = run(PORTRAIT_CLIP, *words, "--weights", network)
+        assert refused.code == 2
+        assert problem in refused.err
+    series = run("--source", DOCS / "*.mp4", "--save", tmp_path / "x", "--save", tmp_path / "y")
+    assert (series.code, "--save can be given once" in series.err) == (2, True)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in saves}
 
 
 def test_names_that_look_unfinished_are_nobodys_to_remove(

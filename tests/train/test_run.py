@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from model.errors import InputError, run_command
+from model.output_lock import OutputLock
 from model.weights import load_network
 from tests.support.face_files import RECIPE, TINY, read_faces, write_faces
 from tests.support.paths import ROOT
@@ -361,6 +362,48 @@ def test_a_loss_that_is_no_number_ends_the_run(
         trainer(faces, config(tmp_path, recipe=recipe)).run()
 
 
+def _ask_for_256_tib(*_: object) -> None:
+    torch.empty(2**48, dtype=torch.uint8)
+
+
+def _fill_a_list(*_: object) -> None:
+    bytearray(2**62)
+
+
+def _lose_a_loader(*_: object) -> None:
+    for child in torch.multiprocessing.active_children():
+        child.kill()
+
+
+@pytest.mark.parametrize(
+    ("exhaust", "workers", "words"),
+    [
+        (_ask_for_256_tib, 0, "there is not enough memory: give a smaller batch"),
+        (_fill_a_list, 0, "there is not enough memory: give a smaller batch"),
+        (_lose_a_loader, 1, "a loading process died, most likely for want of memory: give a"),
+    ],
+)
+def test_out_of_memory_is_a_sentence_and_the_run_resumes(
+    *,
+    faces: tuple[list[Sample], list[Sample]],
+    tmp_path: Path,
+    exhaust: Callable[..., None],
+    workers: int,
+    words: str,
+) -> None:
+    """Real allocations that fail, and a loader that is killed as the system does it."""
+
+    def report(progress: Progress, done: float) -> None:
+        if progress.step >= 3:
+            exhaust()
+
+    with pytest.raises(InputError, match=words):
+        trainer(faces, config(tmp_path, workers=workers, epochs=50), report).run()
+    # What was saved before it is whole; a step's checkpoint comes after its report.
+    assert trainer(faces, config(tmp_path, workers=workers, epochs=50)).progress.step >= 2
+    assert not [path.name for path in tmp_path.iterdir() if "partial" in path.name]
+
+
 def test_a_run_needs_faces(faces: tuple[list[Sample], list[Sample]], tmp_path: Path) -> None:
     for missing in (([], faces[1]), (faces[0], [])):
         with pytest.raises(InputError, match="a run needs training faces and dev faces"):
@@ -420,6 +463,44 @@ def test_the_command_stops_on_a_signal_to_its_group(data: Path, tmp_path: Path) 
     content = torch.load(out / "checkpoint.pt", weights_only=True)
     assert 0 < content["progress"]["step"] < 500 * STEPS
     assert not [path.name for path in out.iterdir() if "partial" in path.name]
+
+
+def test_one_run_in_a_folder_and_nothing_of_a_killed_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """kill -9 at any moment: loading processes end too, and the last checkpoint is whole."""
+    psutil = pytest.importorskip("psutil", reason="looks at processes by psutil")
+    out = tmp_path / "run"
+    options = ("--data", data, "--recipe", recipe_file(tmp_path), "--out", out, "--epochs", 500)
+    process = subprocess.Popen(
+        command(*options, "--workers", 1, "--checkpoint-minutes", 0),
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while not (out / "checkpoint.pt").exists() and process.poll() is None:
+            time.sleep(0.05)
+        assert refusal(monkeypatch, capsys, *options) == (
+            f"{out} is in use by another run: wait for its end, or give another name."
+        )
+        # In the middle of writing, if it is caught there.
+        for _ in range(2000):
+            if list(out.glob("checkpoint.*.partial.pt")):
+                break
+            time.sleep(0.005)
+        loaders = psutil.Process(process.pid).children(recursive=True)
+    finally:
+        process.kill()
+        process.wait()
+    # The folder is free at once, whatever becomes of the loaders.
+    OutputLock(out, folder=True).release()
+    _, alive = psutil.wait_procs(loaders, timeout=30)
+    assert not alive
+    content = torch.load(out / "checkpoint.pt", weights_only=True)
+    assert 0 < content["progress"]["step"] < 500 * STEPS
+    shorter = (*options[:-1], 1)
+    assert "belongs to a run with another epochs" in refusal(monkeypatch, capsys, *shorter)
+    left = [path.name for path in out.iterdir()]
+    assert not [name for name in left if "partial" in name or "lock" in name]
 
 
 def refusal(

@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from model.errors import InputError
+from model.files import reserve_output
+from model.output_lock import UNFINISHED, is_lock_file
 from tracker.commands.build_bar import BuildBar
 from tracker.commands.progress_bars import FileBar
 from tracker.commands.run_options import RunOptions, with_run_options
@@ -91,6 +93,8 @@ def batch_command(
         out_dir if tables else None,
         f".{save_format}",
     )
+    # Another batch into the same folder would write the same manifest.
+    reserve_output(out_dir, folder=True)
     manifest = Manifest(out_dir)
     todo = [job for job in planned if not manifest.is_done(job)]
     manifest.begin(todo)
@@ -146,7 +150,7 @@ def _check_folder(folder: Path) -> None:
         InputError: it has files, but no manifest.
     """
     try:
-        filled = folder.is_dir() and any(folder.iterdir())
+        filled = folder.is_dir() and not all(map(_of_a_start, folder.iterdir()))
     except OSError as error:
         raise InputError(f"{folder} cannot be read: {error.strerror}.") from error
     if filled and not Manifest(folder).exists:
@@ -154,3 +158,9 @@ def _check_folder(folder: Path) -> None:
             f"{folder} is not empty and has no manifest.jsonl of an earlier run: name another "
             "folder."
         )
+
+
+def _of_a_start(path: Path) -> bool:
+    """Whether a file may be what is left of a batch that was killed before it had a manifest."""
+    begun = path.stem.startswith("manifest.") and path.stem.endswith(UNFINISHED)
+    return is_lock_file(path) or begun

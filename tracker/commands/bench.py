@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from model.errors import InputError
-from model.files import write_json
+from model.files import reserve_output, write_json
 from tracker.bench.bench_clip import clip_size, write_clip
 from tracker.bench.bench_plan import (
     PRECISIONS,
@@ -91,6 +91,9 @@ def bench_command(
     """Measure frames per second from file to file, and the milliseconds of every stage."""
     if plot is not None and not stability:
         raise InputError("--plot draws what --stability measures: add --stability.")
+    for path in (json_file, plot):
+        if path is not None:
+            reserve_output(path, overwrite=True)
     networks = parse_weights(weights)
     choices, lenient = parse_engines(engine, precision)
     if stability:

@@ -77,19 +77,19 @@ def track(
         typer.Option(metavar="SECONDS", min=0, help="How long to try to get a broken stream back."),
     ] = 30.0,
     out: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(help="Annotated video (with the sound), picture, or for a folder: folder."),
     ] = None,
     save: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Table to write: .csv (OpenFace's columns), .jsonl or .parquet; for a folder: "
-            "folder for one .csv per file.",
+            help="Table to write: .csv (OpenFace's columns), .jsonl, .parquet; repeat for several; "
+            "for a folder: folder for one .csv per file.",
         ),
     ] = None,
     crops: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(metavar="DIR", help="Folder for an aligned crop of every face and frame."),
     ] = None,
     crop_size: Annotated[int, typer.Option(help="Side of the crops, pixels.")] = 256,
@@ -138,24 +138,26 @@ def track(
     from tracker.system.native_stderr import native_stderr_hidden  # noqa: PLC0415
 
     given: str | Path = _one_source(video, source)
+    picture, folder, tables = _once("--out", out), _once("--crops", crops), tuple(save or ())
     side = parse_side_outputs(
-        crops=crops, crop_size=crop_size, opensee=opensee, osc_target=osc, serve=serve
+        crops=folder, crop_size=crop_size, opensee=opensee, osc_target=osc, serve=serve
     )
     if show is None:
         # A live source without outputs is there to be watched; without a display that is an error.
-        outputs = bool(out or save or side.any)
+        outputs = bool(picture or tables or side.any)
         show = is_live(given) and (not outputs or has_display())
-    if not (out or save or show or side.any):
+    if not (picture or tables or show or side.any):
         raise InputError(
             "there is nothing to make: add --out annotated.mp4, --save landmarks.csv, or --show."
         )
-    if options.compare is not None and not (out or show):
+    if options.compare is not None and not (picture or show):
         raise InputError("--compare changes a video, picture or window: add --out or --show.")
     job = options.job(
         given,
-        pictures=bool(out or show or serve),
-        out=out,
-        save=save,
+        pictures=bool(picture or show or serve),
+        out=picture,
+        save=tables[0] if tables else None,
+        more_tables=tables[1:],
         show=show,
         side=side,
         overwrite=overwrite,
@@ -185,7 +187,7 @@ def track(
     typer.echo(
         f"{summary.frames} frames, {summary.faces} face{'s' * (summary.faces != 1)}, "
         f"a face in {share:.1f} % of the frames, {speed:.1f} frames/s with {summary.engine}"
-        + "".join(f"; wrote {path}" for path in (out, save, crops) if path)
+        + "".join(f"; wrote {path}" for path in (picture, *tables, folder) if path)
         + "".join(f"; {note}" for note in summary.notes)
         + (f"; {summary.damaged} damaged packets skipped" if summary.damaged else "")
         + (f"; {summary.dropped} frames came too fast" if summary.dropped else "")
@@ -194,6 +196,13 @@ def track(
         leave(stopped)
     if summary.lost:
         raise InputError(f"{summary.lost} What came before is complete.")
+
+
+def _once(option: str, given: list[Path] | None) -> Path | None:
+    """What an option names that can be given once: of two, one would be lost without a word."""
+    if given and len(given) > 1:
+        raise InputError(f"{option} is given twice, {given[0]} and {given[1]}: give it once.")
+    return given[0] if given else None
 
 
 def _one_source(video: str | None, source: str | None) -> str | Path:

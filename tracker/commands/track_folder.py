@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from model.errors import InputError
+from model.files import reserve_output
 
 if TYPE_CHECKING:
     from tracker.runs.job import Job, Stopped
@@ -29,7 +30,13 @@ def track_series(source: str | Path, job: Job) -> None:
     from tracker.system.native_stderr import native_stderr_hidden  # noqa: PLC0415
     from tracker.tracking.face_tracker import Tracker  # noqa: PLC0415
 
+    if job.more_tables:
+        raise InputError(
+            "--save can be given once for a folder or pattern: it names the folder of the tables."
+        )
     jobs = plan_jobs(job, find_inputs([source]), job.out, job.save)
+    for folder in {path.resolve(): path for path in (job.out, job.save) if path}.values():
+        reserve_output(folder, folder=True)
     tracked = frames = seen = 0
     stopped: Stopped | None = None
     with (

@@ -62,7 +62,9 @@ class Engine(Protocol):
     """A network ready to run.
 
     An engine is not safe to call from two threads at once: it reuses its input and output
-    buffers. Give every thread a tracker, and so an engine, of its own.
+    buffers. Give every thread a tracker, and so an engine, of its own. A forked process cannot use
+    its parent's engine, and is told so by `InputError`: start processes by
+    `multiprocessing.get_context("spawn")`.
 
     Attributes:
         info: what the weights file says.

@@ -11,6 +11,7 @@ from tracker.engines.base import Maps, Precision, normalize, on_processor
 from tracker.engines.onnx_file import ATTENTION, BOUNDARIES, INPUT, OUTPUT, read_onnx
 from tracker.engines.ort_session import open_session
 from tracker.engines.thread_choice import fewest_threads
+from tracker.system.home_process import HomeProcess
 
 
 class OnnxRuntimeEngine:
@@ -48,6 +49,7 @@ class OnnxRuntimeEngine:
             lambda session: session.run([OUTPUT], blank),
             threads,
         )
+        self._home = HomeProcess("this engine was made")
         self.info = file.info
         self.description = on_processor(
             f"ONNX Runtime {ort.__version__}", "int8" if file.int8 else "f32", used
@@ -55,11 +57,13 @@ class OnnxRuntimeEngine:
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network; see `tracker.engines.base.Engine`."""
+        self._home.check()
         heatmaps = self._session.run([OUTPUT], {INPUT: normalize(crops)})[0]
         return np.asarray(heatmaps, dtype=np.float32)
 
     def with_maps(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Maps]:
         """Run the network; see `tracker.engines.base.MapEngine`."""
+        self._home.check()
         heatmaps, boundaries, attention = (
             np.asarray(value, dtype=np.float32)
             for value in self._session.run(
@@ -69,5 +73,6 @@ class OnnxRuntimeEngine:
         return heatmaps, Maps(boundaries, attention)
 
     def close(self) -> None:
-        """Release the network."""
-        del self._session
+        """Release the network; in another process this does nothing."""
+        if self._home.is_here:
+            del self._session

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from tracker.engines.onnx_file import (
 )
 from tracker.engines.thread_choice import fewest_threads
 from tracker.system.cores import available_cores
+from tracker.system.home_process import HomeProcess
 
 _DEVICE = "CPU"
 # Faces that run at the same time. More would leave cores idle with two faces.
@@ -71,6 +73,7 @@ class OpenVinoEngine:
         precision: Precision = "auto",
         maps: bool = False,
     ) -> None:
+        _started().check()
         core = ov.Core()
         kind = _choose(core, precision)
         file = read_onnx(weights, precision, maps)
@@ -99,6 +102,7 @@ class OpenVinoEngine:
             settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": _AT_ONCE}
             settings["INFERENCE_NUM_THREADS"] = cores
             self._pairs = _Pairs(lambda: _compile(core, file, settings))
+        self._home = HomeProcess("this engine was made")
         self.info = file.info
         side = file.info.input_size // STRIDE
         markup = MARKUPS[file.info.markup]
@@ -109,6 +113,7 @@ class OpenVinoEngine:
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network; see `tracker.engines.base.Engine`."""
+        self._home.check()
         if self._request is None:
             raise RuntimeError("this engine was closed")
         heatmaps = np.empty((len(crops), *self._shape), dtype=np.float32)
@@ -127,6 +132,7 @@ class OpenVinoEngine:
 
     def with_maps(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Maps]:
         """Run the network; see `tracker.engines.base.MapEngine`."""
+        self._home.check()
         if self._request is None:
             raise RuntimeError("this engine was closed")
         count, side = len(crops), self._shape[1]
@@ -143,11 +149,19 @@ class OpenVinoEngine:
         return made[OUTPUT], Maps(made[BOUNDARIES], made[ATTENTION])
 
     def close(self) -> None:
-        """Release the network; a second call does nothing."""
+        """Release the network; a second call does nothing, nor does one in another process."""
+        if not self._home.is_here:
+            return
         self._request = None
         if self._pairs is not None:
             self._pairs.close()
             self._pairs = None
+
+
+@cache
+def _started() -> HomeProcess:
+    """Where the first engine was made: OpenVINO's threads are a process's, not an engine's."""
+    return HomeProcess("OpenVINO was started")
 
 
 class _Pairs:

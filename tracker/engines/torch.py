@@ -22,6 +22,7 @@ from model.weights import Metadata, load_network
 from tracker.engines.base import Maps, ModelInfo, Points, Precision, normalize
 from tracker.engines.torch_decode import decode_maps
 from tracker.engines.torch_graph import RecordedGraph, download, upload
+from tracker.system.home_process import HomeProcess
 
 # Batches up to this size get a CUDA graph each. Larger ones keep the GPU busy for longer than the
 # launches take.
@@ -51,6 +52,7 @@ class TorchEngine:
         precision: Literal["f32", "f16"] = "f32",
         graphs: bool = True,
     ) -> None:
+        self._home = HomeProcess("this engine was made")
         self.info = info
         self.maps = network.has_maps
         self._half = precision == "f16"
@@ -149,6 +151,7 @@ class TorchEngine:
         return planes.contiguous(memory_format=torch.channels_last)
 
     def _opened(self) -> PropNet:
+        self._home.check()
         if self._network is None:
             raise RuntimeError("this engine was closed")
         return self._network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from model.crop import CROP_SCALE, crop_image, region_from_landmarks
 from model.errors import InputError
 from model.files import replacing
 from model.markup import Markup
+from model.output_lock import claimed, is_lock_file
 from tracker.outputs.output import OutputFrame
 from tracker.system.closing import Closing
 from tracker.tracking.results import Face
@@ -35,6 +37,7 @@ class CropWriter(Closing):
 
     Raises:
         InputError: the folder cannot be made or is not empty, or the size is not 16 to 4096.
+        OutputInUseError: another run writes into it.
     """
 
     def __init__(
@@ -42,15 +45,18 @@ class CropWriter(Closing):
     ) -> None:
         if not 16 <= size <= 4096:
             raise InputError(f"crops must be 16 to 4096 pixels wide, not {size}.")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            filled = any(folder.iterdir())
-        except OSError as error:
-            raise InputError(
-                f"{folder} cannot be a folder for crops: {error.strerror}; choose another one."
-            ) from error
-        if filled and not overwrite:
-            raise InputError(f"{folder} is not empty: name another folder, or add --overwrite.")
+        with ExitStack() as stack:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._lock = stack.enter_context(claimed(folder, folder=True))
+                filled = any(not is_lock_file(path) for path in folder.iterdir())
+            except OSError as error:
+                raise InputError(
+                    f"{folder} cannot be a folder for crops: {error.strerror}; choose another one."
+                ) from error
+            if filled and not overwrite:
+                raise InputError(f"{folder} is not empty: name another folder, or add --overwrite.")
+            self._claim = stack.pop_all()
         self._folder = folder
         self._markup = markup
         self._size = size
@@ -66,13 +72,14 @@ class CropWriter(Closing):
             self._save(name, aligned_crop(frame.image, face, self._markup, self._size))
 
     def close(self, early: bool = False) -> None:
-        """Nothing is held open."""
+        """Leave the folder to others."""
+        self._claim.close()
 
     def _save(self, name: str, crop: NDArray[np.uint8]) -> None:
         path = self._folder / name
         bgr = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
         encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-        with replacing(path) as partial:
+        with replacing(path, lock=self._lock) as partial:
             partial.write_bytes(encoded.tobytes())
 
 

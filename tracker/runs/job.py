@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.errors import InputError
+from model.stop_signals import StopFlag
 from tracker.drawing.annotated_picture import Comparison
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.drawing.style import DrawStyle
@@ -13,7 +14,6 @@ from tracker.measures.intrinsics import Intrinsics
 from tracker.outputs.side_outputs import SideOutputs
 from tracker.sources.source_options import SourceOptions
 from tracker.system.settings_digest import NOT_IN_RESULTS
-from tracker.system.stop_signals import StopFlag
 from tracker.tracking.options import TrackerOptions
 from tracker.video.codec import check_codec
 
@@ -27,6 +27,7 @@ class Job:
         source_options: what the source cannot tell.
         out: annotated video (of a picture: picture) to write, or None.
         save: table of landmarks to write, or None.
+        more_tables: further ones, of the same landmarks.
         show: whether to show the annotated frames in a window.
         weights: shipped name or path of a network.
         engine: name of the engine that runs it.
@@ -74,6 +75,7 @@ class Job:
     faceless: bool = field(default=False, metadata=NOT_IN_RESULTS)
     offline_smooth: bool = False
     whole: bool = field(default=False, metadata=NOT_IN_RESULTS)
+    more_tables: tuple[Path, ...] = field(default=(), metadata=NOT_IN_RESULTS)
 
     def __post_init__(self) -> None:
         if self.offline_smooth and self.options.smoothing == "off":
@@ -87,6 +89,11 @@ class Job:
         if self.fov is not None:
             Intrinsics.from_fov(2, 2, self.fov)  # says what is wrong with it
         check_codec(self.codec, self.crf)
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """All tables to write."""
+        return (self.save, *self.more_tables) if self.save is not None else ()
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,8 @@ def open_others(
         InputError: something cannot be opened.
     """
     outputs: list[Output] = []
-    if job.save is not None:
-        outputs.append(stack.enter_context(_table(job, job.save, info, markup)))
+    for save in job.tables:
+        outputs.append(stack.enter_context(_table(job, save, info, markup)))
     outputs += open_side_outputs(
         job.side,
         stack,

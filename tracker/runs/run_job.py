@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from threading import Event
 
 from model.errors import InputError
+from model.stop_signals import StopFlag, interrupt_flag
 from tracker.drawing.annotated_picture import Painter
 from tracker.engines.base import BuildWatcher
 from tracker.measures.face_measures import FaceMeasurer
@@ -19,7 +20,6 @@ from tracker.sources.live_reader import LiveReader, SourceLostError
 from tracker.sources.open_source import open_source
 from tracker.sources.raw_frames import RawReader
 from tracker.system.background_threads import ReadAhead
-from tracker.system.stop_signals import StopFlag, interrupt_flag
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.offline_smoothing import follow_twice
 from tracker.tracking.results import Face
@@ -67,8 +67,11 @@ def run_job(
     """
     if job.show:
         check_display()
-    if job.out is not None and job.out == job.save:
+    if job.out is not None and job.out in job.tables:
         raise InputError(f"{job.out} cannot be both the video and the table: give two names.")
+    twice = [path for path in job.tables if job.tables.count(path) > 1]
+    if twice:
+        raise InputError(f"{twice[0]} cannot be two tables: give two names.")
     summary, stop = _run(job, on_start, on_frame, say, tracker, watcher)
     if stop is not None:
         raise Stopped(stop, summary)

@@ -10,11 +10,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from itertools import islice
+from multiprocessing.connection import Connection
 
 from model.errors import InputError
 from model.files import give_up_all
 from tracker.runs.file_series import Result, attempt
 from tracker.runs.job import Job
+from tracker.system.end_of_parent import end_of_parent, leave_with_parent
 from tracker.system.native_stderr import native_stderr_hidden
 from tracker.tracking.face_tracker import Tracker
 
@@ -28,9 +30,10 @@ def run_parallel(jobs: Sequence[Job], processes: int) -> Generator[Result, None,
     """Run jobs in worker processes.
 
     Workers are started afresh (spawned, not forked: the libraries have threads), and each loads the
-    network once. If one dies, the files that were being worked on are done again, each by itself,
-    to find the one to blame. Close the generator (or let Ctrl-C or SIGTERM go through it) to have
-    the workers give up what they are doing.
+    network once. They end with this process, also where it is killed. If one dies, the files that
+    were being worked on are done again, each by itself, to find the one to blame. Close the
+    generator (or let Ctrl-C or SIGTERM go through it) to have the workers give up what they are
+    doing.
 
     Args:
         jobs: what to do; weights, engine and options are the same in all of them.
@@ -62,7 +65,8 @@ def _pool(jobs: Sequence[Job], processes: int) -> Generator[Result | Job, None, 
     todo = iter(jobs)
     others = multiprocessing.active_children()
     running: dict[Future[Result], Job] = {}
-    with ProcessPoolExecutor(min(processes, len(jobs)), context, _begin) as pool:
+    count = min(processes, len(jobs))
+    with end_of_parent(context) as end, ProcessPoolExecutor(count, context, _begin, (end,)) as pool:
         try:
             # Only as many as there are workers: what is running is known then.
             # (`islice` takes no job that it does not serve, as a zip with a range would.)
@@ -118,8 +122,9 @@ def work(job: Job) -> Result:
 _busy = _leaving = False
 
 
-def _begin() -> None:
+def _begin(end: Connection) -> None:
     """Once in every worker."""
+    leave_with_parent(end, give_up_all)
     signal.signal(signal.SIGINT, _on_signal)
     signal.signal(signal.SIGTERM, _on_signal)
 

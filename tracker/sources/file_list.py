@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from model.errors import InputError
-from model.files import UNFINISHED
+from model.output_lock import UNFINISHED
 
 # What is taken from a folder; a file named by itself or by a pattern may be called anything.
 _VIDEOS = "mp4 m4v mov mkv webm avi mpg mpeg ts m2ts mts wmv flv 3gp ogv mxf gif"

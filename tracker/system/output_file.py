@@ -27,6 +27,7 @@ class OutputFile:
     Raises:
         InputError: unknown extension, no such folder, a folder that cannot be written to, an
             existing file without `overwrite`, or the input itself.
+        OutputInUseError: another run writes it.
     """
 
     def __init__(
@@ -49,6 +50,12 @@ class OutputFile:
             raise InputError(
                 f"{path} cannot be written: {error.strerror}; choose another folder."
             ) from error
+        try:
+            # Again, as its only writer: another run may have finished it in between.
+            check_output(self.path, suffixes, overwrite=overwrite, source=source)
+        except InputError:
+            self.discard()
+            raise
 
     def commit(self) -> None:
         """Give the finished file its final name."""

@@ -25,6 +25,7 @@ from tracker.sources.open_source import open_source
 from tracker.sources.source_options import NO_OPTIONS, SourceOptions
 from tracker.system.background_threads import ReadAhead
 from tracker.system.closing import Closing
+from tracker.system.home_process import HomeProcess
 from tracker.system.stopwatch import Stopwatch
 from tracker.tracking.appearance import CutDetector
 from tracker.tracking.confirmation import confirm
@@ -41,7 +42,9 @@ class Tracker(Closing):
     Every face is looked for where it was in the frame before; the face detector runs only while
     faces are missing. Use one tracker per source: it remembers where the faces are.
 
-    Not safe to share between threads; trackers in different threads do not disturb each other.
+    Not safe to share between threads; trackers in different threads do not disturb each other. A
+    process that is forked cannot use its parent's: start processes by
+    `multiprocessing.get_context("spawn")`, and make a tracker in each.
 
     `propnet-track` has OpenCV work in one thread, which saves 0.4 to 0.7 ms of processor time a
     frame. It holds for a whole process, so here it is left to the program (`cv2.setNumThreads(1)`).
@@ -79,6 +82,7 @@ class Tracker(Closing):
         options: TrackerOptions | None = None,
         watcher: BuildWatcher | None = None,
     ) -> None:
+        self._home = HomeProcess("this tracker was made")
         self.options = options or TrackerOptions()
         self._owns_engine = isinstance(engine, str)
         if isinstance(engine, str):
@@ -115,8 +119,10 @@ class Tracker(Closing):
             The faces in sight, oldest track first.
 
         Raises:
-            InputError: not such an image, or the timestamp is not a finite number.
+            InputError: not such an image, the timestamp is not a finite number, or the tracker was
+                made in another process.
         """
+        self._home.check()
         _check(image, timestamp)
         rewound = self._last_time is not None and timestamp < self._last_time
         if rewound or image.shape != self._shape:
@@ -177,6 +183,7 @@ class Tracker(Closing):
             image: [H, W, 3], uint8, RGB: the one that the faces were found in.
             faces: of a tracker with `TrackerOptions.maps`.
         """
+        self._home.check()
         found = self._network(image, [face.region for face in faces])
         return tuple(
             replace(face, maps=measurement.maps)
@@ -193,7 +200,9 @@ class Tracker(Closing):
         self._tracks.restart()
 
     def close(self) -> None:
-        """Release the networks."""
+        """Release the networks; in another process this does nothing."""
+        if not self._home.is_here:
+            return
         self._detector.close()
         if self._owns_engine:
             self.engine.close()

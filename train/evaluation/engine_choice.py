@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from model.errors import InputError
-from model.files import check_output
+from model.files import reserve_output
 from tracker.engines.base import Engine
 from tracker.engines.create import create_engine
 from tracker.engines.torch import open_torch_engine
@@ -38,7 +38,7 @@ def check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def check_outputs(json_file: Path | None, plot: Path | None) -> None:
-    """Find out that a result cannot be written before it is computed.
+    """Find out that a result cannot be written before it is computed; see `reserve_output`.
 
     Args:
         json_file: the figures, if wanted.
@@ -52,7 +52,7 @@ def check_outputs(json_file: Path | None, plot: Path | None) -> None:
     for path in (json_file, plot):
         if path is None:
             continue
-        check_output(path, overwrite=True)
         parent = next(folder for folder in path.absolute().parents if folder.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK):
             raise InputError(f"cannot write {path}: no permission in {parent}.")
+        reserve_output(path, overwrite=True)

@@ -12,6 +12,7 @@ import torch
 from model.errors import InputError
 from model.files import replacing
 from train.learning.history import HistoryRow
+from train.learning.memory import LOADER_DIED
 from train.recipes.run_config import completed
 
 
@@ -59,6 +60,8 @@ def save_checkpoint(
         with replacing(path) as partial:
             torch.save(content, partial)
     except RuntimeError as error:  # how torch reports a full disk
+        if LOADER_DIED in str(error):
+            raise  # of another matter: a signal brings it, at any place
         detail = str(error).splitlines()[0]
         raise InputError(f"cannot write {path}: {detail}.") from error
 

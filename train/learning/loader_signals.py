@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tracker.system.stop_signals import SIGNALS
+from model.stop_signals import SIGNALS
 
 # Windows has neither process groups nor signal masks; there Ctrl-C finds its own way.
 _POSIX = hasattr(os, "setpgrp")

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from model.errors import InputError
+from model.stop_signals import StopFlag, interrupt_flag
 from model.weights import Metadata, save_network
 from tracker.engines.base import ModelInfo
 from tracker.engines.torch import TorchEngine
-from tracker.system.stop_signals import StopFlag, interrupt_flag
 from train.data.sample import Sample
 from train.evaluation.landmark_errors import evaluate
 from train.learning.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -23,9 +23,15 @@ from train.learning.feed import Feed
 from train.learning.history import HistoryRow, plot_history, write_history
 from train.learning.learner import Learner
 from train.learning.loader_signals import Interrupted
+from train.learning.memory import memory_suffices
 from train.learning.processes import World
 from train.recipes.recipe import Recipe, Stage
 from train.recipes.run_config import RunConfig
+
+_ADVICE = (
+    "give a smaller batch in the recipe (another --out then), or fewer --workers; the run resumes "
+    "from its last checkpoint."
+)
 
 
 def learning_rate(recipe: Recipe, step: int, progress: float) -> float:
@@ -86,13 +92,14 @@ class Trainer:
     def run(self) -> Progress:
         """Train to the end of the configured length.
 
-        SIGTERM and Ctrl-C end the run after the current step and a checkpoint.
+        SIGTERM, Ctrl-C and a closed terminal end the run after the current step and a checkpoint.
 
         Raises:
-            InputError: the loss is no longer finite, or files cannot be written.
+            InputError: the loss is no longer finite, memory does not suffice, or files cannot be
+                written.
             Interrupted: a signal came; the same command resumes.
         """
-        with interrupt_flag(held=True) as self._stop:
+        with interrupt_flag(held=True) as self._stop, memory_suffices(_ADVICE):
             while self._done() < 1:
                 self._epoch()
         return self.progress

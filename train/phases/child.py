@@ -12,6 +12,8 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, Literal
 
+from model.stop_signals import ENDS_WITH_INPUT
+
 Status = Literal["done", "failed", "cut off"]
 
 # Training answers SIGTERM with a checkpoint of some hundred megabytes.
@@ -38,7 +40,7 @@ class Outcome:
 
 
 class Child:
-    """A running command.
+    """A running command. If it is one of this project's, it ends with this process at the latest.
 
     Args:
         command: program and arguments.
@@ -55,11 +57,18 @@ class Child:
         # A session of its own: its loading processes end with it.
         self._process = subprocess.Popen(
             list(command),
-            stdin=subprocess.DEVNULL,
+            # Nothing comes by it but its end.
+            stdin=subprocess.PIPE,
             stdout=self._file,
             stderr=subprocess.STDOUT,
             # Tables need room: without a terminal rich assumes 80 columns.
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "120", **(environment or {})},
+            env={
+                **os.environ,
+                "PYTHONUNBUFFERED": "1",
+                "COLUMNS": "120",
+                ENDS_WITH_INPUT: str(os.getpid()),
+                **(environment or {}),
+            },
             start_new_session=True,
         )
 
@@ -93,6 +102,8 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._file.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _tail(self) -> str:
         """The last lines; a progress bar's line counts as it was last drawn."""

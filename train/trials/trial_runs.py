@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from model.errors import InputError
 from model.files import write_json
+from model.output_lock import claimed
 from tracker.engines.base import Engine
 from tracker.engines.torch import open_torch_engine
 from train.data.sample import Sample
@@ -46,16 +48,9 @@ def _run_trial(
         score: the scores of a network, plain values; added to what the run itself says.
 
     Raises:
-        InputError: the folder cannot be made, or see `Trainer`.
+        InputError: see `Trainer`.
         Interrupted: a signal came; the same call resumes.
     """
-    if world.leads:
-        try:
-            config.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"cannot make the folder {config.out}: {error.strerror or error}."
-            ) from error
     # A finished run checks its settings and returns at once.
     progress = run_shown(config, training, dev, world)
     path = config.out / file
@@ -104,7 +99,9 @@ def run_trials(
         try:
             for place, (label, config) in enumerate(configs.items(), start=1):
                 Console(quiet=not world.leads).print(f"run {place} of {len(configs)}: {label}")
-                _run_trial(config, training, dev, world, file=file, score=partial(score, label))
+                mine = claimed(config.out, folder=True) if world.leads else nullcontext()
+                with mine:
+                    _run_trial(config, training, dev, world, file=file, score=partial(score, label))
         except Interrupted as error:
             if world.leads:
                 Console(stderr=True).print(f"{error}; the same command resumes the run.")

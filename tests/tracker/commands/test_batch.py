@@ -158,7 +158,7 @@ def _die_on_bad(job: Job) -> Result:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_a_worker_that_dies_takes_only_its_file_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_processes, "_work", _die_on_bad)
-    monkeypatch.setattr(worker_processes, "_begin", int)
+    monkeypatch.setattr(worker_processes, "_begin", bool)
     jobs = [Job(Path(f"{name}.mp4")) for name in ("a", "b", "deadly", "c", "d", "e")]
     results = {Path(str(r.job.source)).stem: r for r in worker_processes.run_parallel(jobs, 2)}
     assert set(results) == {"a", "b", "deadly", "c", "d", "e"}
@@ -217,3 +217,51 @@ def test_kill_ends_the_workers_too(network: Path, tmp_path: Path) -> None:
         f"{Path(name).stem}{end}" for name in done for end in (".mp4", ".csv")
     }
     assert {path.name for path in out.iterdir()} == made
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_workers_end_with_a_killed_batch_and_the_same_command_goes_on(
+    run: Run, network: Path, tmp_path: Path
+) -> None:
+    psutil = pytest.importorskip("psutil", reason="looks at processes by psutil")
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for number in range(2):
+        shutil.copy(PORTRAIT_CLIP, folder / f"{number}.mp4")
+    options = [folder, "--out-dir", out, "--weights", network, "--jobs", 2, "--draw", "points"]
+    command = [str(part) for part in (sys.executable, "-m", "tracker.cli", "batch", *options)]
+    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    # In the middle of two files.
+    while len(list(out.glob("*.partial.mp4"))) < 2 and child.poll() is None:
+        time.sleep(0.01)
+    workers = psutil.Process(child.pid).children(recursive=True)
+    assert len(workers) >= 2
+    second = run("batch", *options)
+    assert second.code == 2
+    assert second.err == (
+        f"error: {out} is in use by another run: wait for its end, or give another name.\n"
+    )
+    child.kill()
+    child.wait()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive
+    again = run("batch", *options)
+    assert again.code == 0, again.err
+    made = {f"{number}{end}" for number in range(2) for end in (".mp4", ".csv")}
+    assert {path.name for path in out.iterdir()} == made | {"manifest.jsonl"}
+
+
+def test_a_batch_that_was_killed_at_its_start(run: Run, network: Path, tmp_path: Path) -> None:
+    """Before it had a manifest, by which a folder is known for that of a batch."""
+    out = tmp_path / "out"
+    code = (
+        "import os, sys; from pathlib import Path; from model.files import create_unfinished; "
+        "from model.output_lock import claimed; out = Path(sys.argv[1]); "
+        "claim = claimed(out, folder=True); claim.__enter__(); "
+        "create_unfinished(out / 'manifest.jsonl'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(out)], check=False)
+    assert len(list(out.iterdir())) == 3
+    options = ("--out-dir", out, "--weights", network, "--max-frames", 1, "--no-video")
+    assert run("batch", PORTRAIT_CLIP, *options).code == 0
+    assert {path.name for path in out.iterdir()} == {"manifest.jsonl", "portrait.csv"}

@@ -13,14 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from model.stop_signals import SIGNALS, ended_by_signals, interrupt_flag
 from tests.support.commands import Run
 from tests.support.paths import PORTRAIT_CLIP
 from tests.support.video_files import make_video, read_sound, tone
 from tracker import Tracker
-from tracker.system.stop_signals import interrupt_flag, sigterm_exits
 from tracker.video.video_reader import VideoReader
 
 Signalled = Callable[..., list[int]]
+HANG_UP = [(signal.SIGHUP, "SIGHUP", 129, ".csv")] if hasattr(signal, "SIGHUP") else []
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="terminals and signals are POSIX's")
 
 
 @pytest.fixture
@@ -58,6 +60,7 @@ def table_frames(path: Path) -> list[int]:
         (signal.SIGINT, "Ctrl-C", 130, ".csv"),
         (signal.SIGTERM, "SIGTERM", 143, ".jsonl"),
         (signal.SIGINT, "Ctrl-C", 130, ".parquet"),
+        *HANG_UP,
     ],
 )
 def test_outputs_of_a_file_end_together(
@@ -72,12 +75,12 @@ def test_outputs_of_a_file_end_together(
     suffix: str,
 ) -> None:
     out, save, crops = tmp_path / "out.mp4", tmp_path / f"out{suffix}", tmp_path / "crops"
-    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    handlers = [signal.getsignal(n) for n in SIGNALS]
     signalled(number, 21)
     result = run(
         PORTRAIT_CLIP, "--out", out, "--save", save, "--crops", crops, "--weights", network,
     )  # fmt: skip
-    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(n) for n in SIGNALS] == handlers
     assert result.code == code, result
     assert result.err == f"stopped by {name}: the outputs end after frame 21.\n"
     assert result.out.startswith("21 frames, 1 face, ")
@@ -170,12 +173,12 @@ def test_a_real_process(network: Path, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "out.csv"}
 
 
-def test_sigterm_exits_with_its_code_and_others_with_theirs() -> None:
+def test_ended_by_signals_with_its_code_and_others_with_theirs() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as end, sigterm_exits():
+    with pytest.raises(SystemExit) as end, ended_by_signals():
         sys.exit(2)
     assert end.value.code == 2
-    with pytest.raises(SystemExit) as end, sigterm_exits():
+    with pytest.raises(SystemExit) as end, ended_by_signals():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         except SystemExit:
@@ -196,3 +199,86 @@ def test_signals_are_left_alone_where_they_are_not_wanted() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def track_command(network: Path, folder: Path) -> list[str]:
+    command = [sys.executable, "-m", "tracker.cli", PORTRAIT_CLIP, "--out", folder / "out.mp4"]
+    return [str(part) for part in [*command, "--save", folder / "out.csv", "--weights", network]]
+
+
+def wait_for_begin(child: subprocess.Popen[str], folder: Path) -> None:
+    while not list(folder.glob("out.*.partial.csv")) and child.poll() is None:
+        time.sleep(0.01)
+
+
+@POSIX
+def test_a_closed_terminal_keeps_whole_files(network: Path, tmp_path: Path) -> None:
+    """Bar and last words go to a terminal that is no more, which is an error for each of them."""
+    ours, theirs = os.openpty()
+    command = track_command(network, tmp_path)
+    # A process becomes the owner of the first terminal that it opens in a session of its own.
+    own = (
+        "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", own, *command],
+        stdin=theirs, stdout=theirs, stderr=theirs, text=True, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    seen = b""
+    while b"portrait.mp4" not in seen:  # the bar is on the screen
+        seen += os.read(ours, 1000)
+    wait_for_begin(child, tmp_path)
+    os.close(ours)
+    assert child.wait(timeout=60) == 129
+    with VideoReader(tmp_path / "out.mp4") as video:
+        count = len(list(video))
+    assert table_frames(tmp_path / "out.csv") == list(range(1, count + 1))
+    assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "out.csv"}
+
+
+@POSIX
+def test_under_nohup_a_closed_terminal_ends_nothing(network: Path, tmp_path: Path) -> None:
+    command = ["nohup", *track_command(network, tmp_path), "--max-frames", "20"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for_begin(child, tmp_path)
+    child.send_signal(signal.SIGHUP)
+    printed, errors = child.communicate(timeout=60)
+    assert child.returncode == 0, errors
+    assert printed.startswith("20 frames, ")
+    assert table_frames(tmp_path / "out.csv") == list(range(1, 21))
+
+
+@POSIX
+def test_a_hang_up_that_is_told_twice_is_one(tmp_path: Path) -> None:
+    """By the system, and by the shell that ends as well: the second must not break off."""
+    with interrupt_flag(True) as stop:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.exit_code == 129
+    cleaned = []
+    with pytest.raises(SystemExit) as end, ended_by_signals():
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+        finally:
+            os.kill(os.getpid(), signal.SIGHUP)
+            cleaned.append(True)
+    assert (end.value.code, cleaned) == (129, [True])
+
+
+@POSIX
+def test_sigterm_takes_the_unfinished_files_of_any_command_along(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib, signal, sys; from model.errors import run_command\n"
+        "from model.files import replacing, reserve_output\n"
+        "def command():\n"
+        "    reserve_output(pathlib.Path(sys.argv[1]))\n"
+        "    with replacing(pathlib.Path(sys.argv[1])):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        signal.pause()\n"
+        "run_command(command)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "new" / "a.onnx")]
+    assert subprocess.run(command, check=False).returncode == 143
+    assert not list(tmp_path.iterdir())

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
+from tests.support.commands import Run
 from tests.support.video_files import make_video, picture
 from tracker.sources.live_reader import LiveReader, SourceLostError
 from tracker.sources.network_stream import NetworkReader, open_stream, without_password
 from tracker.sources.open_source import open_source
 from tracker.sources.source_options import SourceOptions
+from tracker.video.video_reader import VideoReader
 
 IMPATIENT = SourceOptions(timeout=1.0, reconnect=0.0)
 
@@ -32,9 +34,17 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 class Sender(threading.Thread):
     """Sends frames in real time, their grey telling their number, until `stop` or `frames`."""
 
-    def __init__(self, target: str, container: str, rate: int = 30, frames: int = 10_000) -> None:
+    def __init__(
+        self,
+        target: str,
+        container: str,
+        rate: int = 30,
+        frames: int = 10_000,
+        size: tuple[int, int] = (160, 120),
+    ) -> None:
         super().__init__(daemon=True)
         self.target, self.container, self.rate, self.frames = target, container, rate, frames
+        self.size = size
         self.stopped = threading.Event()
         self.sdp: str | None = None
         self.start()
@@ -44,10 +54,10 @@ class Sender(threading.Thread):
             # A keyframe every 5 frames: a receiver may join at any time.
             options = {"tune": "zerolatency", "preset": "ultrafast", "g": "5"}
             stream = container.add_stream("libx264", rate=self.rate, options=options)
-            stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+            stream.width, stream.height, stream.pix_fmt = *self.size, "yuv420p"
             begin = time.monotonic()
             for index in range(self.frames):
-                frame = av.VideoFrame.from_ndarray(picture(160, 120, 30 + 2 * index % 200))
+                frame = av.VideoFrame.from_ndarray(picture(*self.size, 30 + 2 * index % 200))
                 frame.pts, frame.time_base = index, Fraction(1, self.rate)
                 try:
                     container.mux(stream.encode(frame))
@@ -140,6 +150,24 @@ def test_a_stream_that_ends_is_lost_after_the_time_to_reconnect(send: Send) -> N
     assert time.monotonic() - ended[-1] < 10
 
 
+def test_outputs_of_a_stream_that_breaks_off_are_whole(
+    send: Send, run: Run, network: Path, tmp_path: Path
+) -> None:
+    address = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    send(address, "mpegts", frames=120)
+    out, save = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    options = ("--out", out, "--save", save, "--reconnect", "0.5", "--weights", network)
+    result = run(address, *options)
+    assert result.code == 2
+    assert "did not come back within" in result.err
+    assert result.err.endswith("What came before is complete.\n")
+    lines = save.read_text().splitlines()
+    assert len(lines) > 10
+    with VideoReader(out) as video:
+        assert len(list(video)) == len(lines)
+    assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "out.jsonl"}
+
+
 def test_a_stream_that_comes_back_goes_on(send: Send) -> None:
     address = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
     first = send(address, "mpegts", frames=60)
@@ -153,6 +181,24 @@ def test_a_stream_that_comes_back_goes_on(send: Send) -> None:
             if second is not None and len(times) > since + 10:
                 break
     assert (np.diff(times) > 0).all()
+
+
+def test_a_stream_that_comes_back_in_another_size_keeps_its_first(send: Send) -> None:
+    """The file that it is written to has one size; the picture fills it."""
+    address = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    first = send(address, "mpegts", frames=60)
+    corners = [(8, 8), (8, 150), (110, 150), (110, 8)]
+    second, seen = None, list[np.ndarray]()
+    with open_stream(address, SourceOptions(timeout=0.7, reconnect=20)) as source:
+        for _, _, image in source:
+            assert image.shape == (120, 160, 3)
+            if second is None and not first.is_alive():
+                second, since = send(address, "mpegts", size=(320, 192)), len(seen)
+            seen.append(np.array([image[place] for place in corners]).astype(int))
+            if second is not None and len(seen) > since + 25:
+                break
+    # Cut instead of shrunk, the larger picture would show its grey middle there.
+    assert np.abs(seen[-1] - seen[0]).max() < 40
 
 
 def test_closing_a_stream_is_quick(send: Send) -> None:

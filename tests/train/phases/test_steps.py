@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
 import zipfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import InputError
+from tests.support.paths import ROOT
 from train.phases.child import Child
 from train.phases.diary import Diary
 from train.phases.steps import Steps
@@ -85,6 +87,40 @@ def test_one_that_does_not_is_killed_with_all_it_started(
             break
         time.sleep(0.02)
     assert not alive(grandchild)
+
+
+def test_a_command_of_ours_ends_with_a_campaign_that_is_killed(tmp_path: Path) -> None:
+    """As by SIGTERM: training would save its checkpoint."""
+    number = tmp_path / "number"
+    ours = (
+        "import os, pathlib, sys, time; from model.errors import run_command\n"
+        "def command():\n"
+        "    try:\n"
+        "        pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        pathlib.Path(sys.argv[1] + '-ended').touch()\n"
+        "run_command(command)"
+    )
+    campaign = (
+        "import os, pathlib, sys, time; from train.phases.child import Child\n"
+        "Child((sys.executable, '-c', *sys.argv[2:]), pathlib.Path(sys.argv[1]))\n"
+        "time.sleep(60)"
+    )
+    running = subprocess.Popen(
+        [*PYTHON, campaign, str(tmp_path / "log"), ours, str(number)], cwd=ROOT
+    )
+    while not (number.exists() and number.read_text()) and running.poll() is None:
+        time.sleep(0.02)
+    assert alive(int(number.read_text()))
+    running.kill()
+    running.wait()
+    for _ in range(1000):
+        if not alive(int(number.read_text())):
+            break
+        time.sleep(0.02)
+    assert (tmp_path / "number-ended").exists()
+    assert not alive(int(number.read_text()))
 
 
 def test_a_phase_is_run_once_and_its_figures_are_kept(steps: Steps, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from tracker.engines.tensorrt.engine_store import (
     given_engine,
 )
 from tracker.engines.tensorrt.runner import Runner
+from tracker.system.home_process import HomeProcess
 
 
 class TensorRtEngine:
@@ -63,6 +64,7 @@ class TensorRtEngine:
         gpu = find_gpu()
         engine, record, flavour = _find_engine(weights, gpu, precision, watcher or LogWatcher())
         self._runner: Runner | None = Runner(flavour, engine, record, graphs)
+        self._home = HomeProcess("this engine was made")
         self.info = record.info
         graph = ", CUDA graph" if self._runner.graphed else ""
         self.description = f"{flavour.title}, {gpu.name}, {record.precision}{graph}"
@@ -83,11 +85,12 @@ class TensorRtEngine:
 
     def close(self) -> None:
         """Release the GPU's memory; a second call does nothing."""
-        if self._runner is not None:
+        if self._runner is not None and self._home.is_here:
             self._runner.close()
             self._runner = None
 
     def _open(self) -> Runner:
+        self._home.check()
         if self._runner is None:
             raise RuntimeError("this engine was closed")
         return self._runner

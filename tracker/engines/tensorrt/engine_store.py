@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.files import replacing
+from model.output_lock import claimed
 from tracker.engines.base import BuildWatcher
 from tracker.engines.onnx_file import OnnxFile
 from tracker.engines.tensorrt.builder import Batch, Report, build_engine
@@ -156,21 +157,36 @@ def cached_engine(
     """
     wanted = plan.record()
     path = engine_folder() / f"{wanted.info.name}-{_digest(wanted)}.engine"
-    if path.is_file():
-        try:
-            engine, record = read_engine(path)
-            if record.key == wanted.key:
-                return engine, record
-            watcher.say(f"{path} is of another network or device: building it again.")
-        except InputError as error:
-            watcher.say(f"{error} Building it again.")
-    watcher.say(
-        f"building a TensorRT engine of {wanted.info.name} for {wanted.gpu.name} with "
-        f"{plan.flavour.title}, {wanted.precision}; this is done once and may take minutes."
-    )
-    record = make_engine(path, plan, prepare(plan, crops), watcher.report)
-    watcher.say(f"built {path} in {record.build_seconds:.1f} s.")
-    return read_engine(path)
+    if found := _found(path, wanted, lambda text: None):
+        return found
+    with claimed(path, wait=lambda: watcher.say("Another run builds this engine: waiting for it.")):
+        # Its builder may have finished in between.
+        if found := _found(path, wanted, watcher.say):
+            return found
+        watcher.say(
+            f"building a TensorRT engine of {wanted.info.name} for {wanted.gpu.name} with "
+            f"{plan.flavour.title}, {wanted.precision}; this is done once and may take minutes."
+        )
+        record = make_engine(path, plan, prepare(plan, crops), watcher.report)
+        watcher.say(f"built {path} in {record.build_seconds:.1f} s.")
+        return read_engine(path)
+
+
+def _found(
+    path: Path, wanted: EngineRecord, say: Callable[[str], object]
+) -> tuple[bytes, EngineRecord] | None:
+    """The engine of a file, if it is there and fits; says why it does not."""
+    if not path.is_file():
+        return None
+    try:
+        engine, record = read_engine(path)
+    except InputError as error:
+        say(f"{error} Building it again.")
+        return None
+    if record.key == wanted.key:
+        return engine, record
+    say(f"{path} is of another network or device: building it again.")
+    return None
 
 
 def given_engine(path: Path, flavour: Flavour, gpu: Gpu) -> tuple[bytes, EngineRecord]:
