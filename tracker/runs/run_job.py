@@ -156,7 +156,7 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             dropped=live.dropped if live else 0,
             lost=lost,
             ended=ended.is_set(),
-            notes=(*_notes(tracker), *notes),
+            notes=(*_notes(tracker), *source.info.notes, *notes),
         )
         return summary, stop if stop.is_set() and not once else None
 
