@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from threading import Event
 
 from model.errors import InputError
+from model.zoo import shipped
 from tracker.drawing.annotated_picture import Painter
 from tracker.engines.base import BuildWatcher
 from tracker.measures.face_measures import FaceMeasurer
@@ -141,7 +142,8 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             least = tracker.smallest_face(source.info.width, source.info.height)
             raise InputError(
                 f"{job.source}: no face in any of its {count} frames, so nothing was written; "
-                f"faces must be at least {least} pixels high to be found in {size}."
+                f"faces must be at least {least} pixels high to be found in {size}"
+                f"{_or_the_network(job.weights)}."
             )
         # Completing the files is part of the work: x264 holds back dozens of frames until then.
         everything.close(early)
@@ -184,6 +186,16 @@ def _until(stop: StopFlag, frames: Iterable[SourceFrame]) -> Iterator[SourceFram
         if stop.is_set():
             raise Stopped(stop, None)
         yield frame
+
+
+def _or_the_network(weights: str) -> str:
+    """What else may be at fault where the network is not one of ours."""
+    if f"{weights}.onnx" in shipped():
+        return ""
+    return (
+        f"; or the network {weights} does not recognise them: try without --weights, and look at "
+        "its error with python -m train.evaluate"
+    )
 
 
 def _notes(tracker: Tracker) -> tuple[str, ...]:
