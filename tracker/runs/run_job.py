@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from threading import Event
 
 from model.errors import InputError
@@ -192,10 +193,7 @@ def _or_the_network(weights: str) -> str:
     """What else may be at fault where the network is not one of ours."""
     if f"{weights}.onnx" in shipped():
         return ""
-    return (
-        f"; or the network {weights} does not recognise them: try without --weights, and look at "
-        "its error with python -m train.evaluate"
-    )
+    return f"; or {Path(weights).name} is at fault, which does not know them: try without --weights"
 
 
 def _notes(tracker: Tracker) -> tuple[str, ...]:

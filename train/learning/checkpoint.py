@@ -68,7 +68,8 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[Progress, dic
 
     Args:
         path: the file.
-        settings: this run's; must equal the checkpoint's.
+        settings: this run's; must equal the checkpoint's, but for a run by time that shall now be
+            longer.
 
     Returns:
         Where the run was, and the state dictionaries.
@@ -82,7 +83,11 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[Progress, dic
         values = dict(content["progress"])
         rows = [HistoryRow(**row) for row in values.pop("rows")]
         progress = Progress(**values, rows=rows)
-        different = [key for key in settings if found.get(key) != settings[key]]
+        different = [
+            key
+            for key in settings
+            if found.get(key) != settings[key] and not _lengthened(key, found, settings)
+        ]
     except (
         OSError,
         RuntimeError,
@@ -101,3 +106,9 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[Progress, dic
             "give the same settings to resume it, or another --out."
         )
     return progress, states
+
+
+def _lengthened(key: str, found: dict[str, Any], settings: dict[str, Any]) -> bool:
+    """Whether a setting differs in making a run by time longer, which changes nothing before it."""
+    old, new = found.get(key), settings[key]
+    return key == "max_minutes" and old is not None and new is not None and new > old
