@@ -102,6 +102,12 @@ def _read_safetensors(path: Path) -> None:
     engine.close()
 
 
+def _read_checkpoint(path: Path) -> None:
+    from train.learning.checkpoint import load_checkpoint
+
+    load_checkpoint(path, {"seed": 3})
+
+
 def _read_faces(name: str, split: str) -> Callable[[Path], None]:
     def read(path: Path) -> None:
         from train.data.datasets import read_dataset
@@ -117,12 +123,12 @@ def _read_faces(name: str, split: str) -> Callable[[Path], None]:
 
 def _read_recipe(path: Path) -> None:
     from model.errors import InputError
-    from train.recipes.recipe import load_recipe
+    from train.recipes.recipe import Recipe, load_recipe
     from train.trials.recipe_changes import load_changes
 
     try:
         for change in load_changes(str(path)):
-            change.apply(load_recipe("cpu"))
+            change.apply(Recipe())
     except InputError:
         recipe = load_recipe(str(path))
         assert math.isfinite(recipe.learning_rate)
@@ -157,6 +163,7 @@ KINDS = {
     "safetensors": Kind(
         seeds.weights, damaged_safetensors, _read_safetensors, "a.safetensors", _torch
     ),
+    "checkpoint": Kind(seeds.checkpoints, damaged, _read_checkpoint, "checkpoint.pt", _torch),
     "pts": Kind(
         seeds.pts_files, damaged_text, _read_faces("300w", "challenge"), seeds.PTS, _training
     ),

@@ -100,6 +100,19 @@ def weights(folder: Path) -> list[bytes]:
     return [(folder / "a.safetensors").read_bytes()]
 
 
+def checkpoints(folder: Path) -> list[bytes]:
+    """A run that was broken off."""
+    import torch
+
+    from train.learning.checkpoint import Progress, save_checkpoint
+    from train.learning.history import HistoryRow
+
+    progress = Progress(1, 3, 23, 184, 71.25, 4.5, 6.5, [HistoryRow(1, 9, 80, 0.5, 64, 1e-3, 3, 6)])
+    path = folder / "a.pt"
+    save_checkpoint(path, {"seed": 3}, progress, {"network": {"w": torch.arange(300.0)}})
+    return [path.read_bytes()]
+
+
 def pts_files(folder: Path) -> list[bytes]:
     """A face of 300W, of which the others of the folder stay whole."""
     from train.data.pts_file import write_pts

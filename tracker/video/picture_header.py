@@ -6,6 +6,7 @@ Every kind that OpenCV decodes is known here; what is not known here is not deco
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 from collections.abc import Callable
@@ -75,20 +76,25 @@ def read_header(file: BinaryIO) -> PictureHeader | None:
     return None
 
 
-def _png(file: BinaryIO) -> PictureHeader:
+def _png(file: BinaryIO) -> PictureHeader | None:
     file.seek(16)
     width, height = struct.unpack(">II", file.read(8))
-    # APNG announces its frames before the first one's pixels.
-    place, frames = 8, 1
+    end = file.seek(0, io.SEEK_END)
+    place, frames, begun = 8, 1, False
     while True:
         file.seek(place)
         head = file.read(12)
-        if len(head) < 12 or head[4:8] in (b"IDAT", b"IEND"):
-            return PictureHeader("png", width, height, frames)
+        if len(head) < 12 or head[4:8] == b"IEND":
+            # Some writers leave the last chunk away.
+            return PictureHeader("png", width, height, frames) if begun else None
         length = int.from_bytes(head[:4], "big")
-        if head[4:8] == b"acTL":
+        begun |= head[4:8] == b"IDAT"
+        # APNG announces its frames before the first one's pixels.
+        if head[4:8] == b"acTL" and not begun:
             frames = max(int.from_bytes(head[8:12], "big"), 1)
         place += 12 + length
+        if place > end:
+            return None  # decoders take memory for what a chunk claims to hold
 
 
 def _jpeg(file: BinaryIO) -> PictureHeader | None:

@@ -105,6 +105,14 @@ def test_a_size_that_is_not_there_yet_is_believed(tmp_path: Path) -> None:
     assert (header.width, header.height) == (30_000, 30_000)
 
 
+def test_a_chunk_that_claims_more_than_there_is() -> None:
+    data = bytearray(cv2.imencode(".png", picture())[1].tobytes())
+    assert read_header(io.BytesIO(bytes(data))) is not None
+    place = data.index(b"IDAT") - 4
+    data[place] = 0x40  # a gigabyte
+    assert read_header(io.BytesIO(bytes(data))) is None
+
+
 def test_what_is_no_picture() -> None:
     for data in (b"", b"no picture at all", b"RIFF\0\0\0\0AVI LIST", b"BM", b"\xff\xd8\xff"):
         assert read_header(io.BytesIO(data)) is None
