@@ -92,7 +92,9 @@ def read_picture(path: Path, *, upright: bool) -> NDArray[np.uint8]:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise unreadable(path) from error
-    if image is None:
+    if image is None or image.dtype != np.uint8:
         raise unreadable(path)
-    pixels = np.asarray(image, np.uint8)
+    # Some decoders hand out grey as grey.
+    rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if image.ndim == 2 else image
+    pixels = np.asarray(rgb, np.uint8)
     return turn.apply(pixels) if turn is not None else pixels

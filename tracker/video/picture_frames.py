@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -96,8 +97,15 @@ class PictureFramesReader(Closing):
             return []
         return [
             (
-                np.ascontiguousarray(image[..., 2::-1], np.uint8),
+                _rgb(image),
                 time if time >= _SHORTEST_MS else _INSTEAD_MS,
             )
             for image, time in zip(images, times, strict=True)
         ]
+
+
+def _rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """RGB of what OpenCV decodes: grey, or BGR with or without transparency."""
+    if image.ndim == 2:
+        image = image[..., None].repeat(3, axis=2)
+    return np.ascontiguousarray(image[..., 2::-1], np.uint8)

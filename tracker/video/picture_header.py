@@ -60,7 +60,9 @@ def picture_header(path: Path) -> PictureHeader | None:
 
 
 def read_header(file: BinaryIO) -> PictureHeader | None:
-    """Header of an open file, None if it is no whole header of a known kind.
+    """Header of an open file, None if it does not begin like a picture.
+
+    One that begins like a picture and goes on otherwise has 0 x 0 pixels: nobody else is to try it.
 
     Args:
         file: opened for reading bytes; its place is changed.
@@ -70,9 +72,10 @@ def read_header(file: BinaryIO) -> PictureHeader | None:
     for begins, reader in _READERS:
         if begins(start):
             try:
-                return reader(file)
+                header = reader(file)
             except (struct.error, ValueError, OverflowError):
-                return None  # ends before it is whole, or is none
+                header = None  # ends before it is whole
+            return header or PictureHeader("damaged", 0, 0)
     return None
 
 
@@ -223,7 +226,7 @@ def _jpeg2000(file: BinaryIO) -> PictureHeader | None:
 
 
 def _netpbm(file: BinaryIO) -> PictureHeader | None:
-    """PBM, PGM, PPM, PAM and PFM."""
+    """PBM, PGM, PPM and PAM; not PFM, whose range OpenCV does not map to bytes."""
     file.seek(0)
     head = re.sub(rb"#[^\n\r]*", b" ", file.read(_TEXT_HEAD))
     if head.startswith(b"P7"):
@@ -258,7 +261,7 @@ _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO], PictureHeade
     (lambda start: start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _tiff),
     (is_avif, _avif),
     (lambda start: start.startswith((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")), _jpeg2000),
-    (lambda start: bool(re.match(rb"P[1-7Ff]\s", start)), _netpbm),
+    (lambda start: bool(re.match(rb"P[1-7]\s", start)), _netpbm),
     (lambda start: start.startswith((b"#?RADIANCE", b"#?RGBE")), _radiance),
     (lambda start: start.startswith(b"\x59\xa6\x6a\x95"), _sun),
 )

@@ -105,3 +105,19 @@ def test_what_is_damaged(tmp_path: Path) -> None:
             read_picture(tmp_path / name, upright=True)
     with pytest.raises(InputError, match="No such file"):
         read_picture(tmp_path / "none.png", upright=True)
+
+
+def test_a_broken_picture_is_not_tried_as_a_video(tmp_path: Path) -> None:
+    # FFmpeg would take 1.6 GB for a size that it finds elsewhere in the file.
+    data = cv2.imencode(".avif", picture(96, 64))[1].tobytes()
+    path = tmp_path / "a.avif"
+    path.write_bytes(data.replace(b"ispe", b"isp\0"))
+    with pytest.raises(InputError, match="is damaged, or a kind of picture"):
+        open_source(path)
+
+
+def test_pictures_whose_range_is_unknown_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.pfm"
+    assert cv2.imwrite(str(path), np.linspace(0, 1, 48 * 64, dtype=np.float32).reshape(48, 64))
+    with pytest.raises(InputError, match="a kind of picture that cannot be read here"):
+        open_source(path)
