@@ -25,7 +25,6 @@ KINDS = [
     "jp2",
     "pgm",
     "ppm",
-    "pfm",
     "hdr",
     "sr",
 ]
