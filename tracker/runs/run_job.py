@@ -159,7 +159,8 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             dropped=live.dropped if live else 0,
             lost=lost,
             ended=ended.is_set(),
-            notes=(*_notes(tracker), *source.info.notes, *notes),
+            notes=(*_notes(tracker), *notes),
+            source_notes=source.info.notes,
         )
         return summary, stop if stop.is_set() and not once else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,13 @@ def test_on_the_command_line(run, network: Path, tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == {
         "moving.mp4", "moving.csv", "pages.mp4", "pages.csv",
     }  # fmt: skip
+    assert "pages.tif: 1 of 5 pages were left out" in result.err
+    many = run("batch", folder, "--out-dir", tmp_path / "many", "--weights", network)
+    assert many.code == 0, many.err
+    assert "pages.tif: 1 of 5 pages were left out" in many.err
+    entries = map(json.loads, (tmp_path / "many" / "manifest.jsonl").read_text().splitlines())
+    notes = {Path(entry["input"]).name: len(entry["notes"]) for entry in entries}
+    assert notes == {"moving.webp": 0, "pages.tif": 1}
     rows = list(csv.DictReader((out / "moving.csv").read_text().splitlines()))
     assert [float(row["timestamp"]) for row in rows] == [0.0, 0.1, 0.2, 0.3]
     alone = run(folder / "pages.tif", "--save", tmp_path / "a.csv", "--weights", network)
