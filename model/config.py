@@ -8,6 +8,9 @@ from typing import Any, Literal
 from model.errors import InputError
 from model.markup import MARKUPS
 
+# Bounds far above every network of ours: a damaged file must not ask for all memory.
+_MOST = {"stacks": 16, "channels": 1024, "depth": 8, "widths": 1024, "attention_depth": 8}
+
 
 @dataclass(frozen=True)
 class PropNetConfig:
@@ -65,6 +68,13 @@ class PropNetConfig:
             problems.append(f"markup must be one of {', '.join(MARKUPS)}")
         if self.block not in ("hpm", "bottleneck", "separable"):
             problems.append("block must be 'hpm', 'bottleneck' or 'separable'")
+        for name, most in _MOST.items():
+            if (
+                max(getattr(self, name), default=0) > most
+                if name == "widths"
+                else (getattr(self, name) > most)
+            ):
+                problems.append(f"{name} must not be above {most}")
         if self.blur_kernel not in (0, 2, 3, 5):
             problems.append("blur_kernel must be 0, 2, 3 or 5")
         if problems:

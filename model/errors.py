@@ -6,6 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
 from rich.console import Console
+from rich.text import Text
+
+# Of a message: damaged files make names and values of any length.
+_LONGEST = 500
 
 from model.stop_signals import ended_by_signals
 
@@ -17,8 +21,12 @@ class InputError(Exception):
     """Something the user gave cannot be used.
 
     The message is one sentence: what is wrong, where, and what to do about it. Library code raises
-    it; commands turn it into one line on stderr and exit code 2.
+    it; commands turn it into one line on stderr and exit code 2. What is quoted from files may hold
+    anything: the message is cut in its middle, and has no line breaks or control characters.
     """
+
+    def __str__(self) -> str:
+        return _one_line(super().__str__())
 
 
 def run_command(command: Callable[[], object]) -> None:
@@ -47,7 +55,7 @@ def run_command(command: Callable[[], object]) -> None:
     except InputError as error:
         # Console wraps at the terminal's width; a path must stay copyable, so no soft wrapping.
         Console(stderr=True, highlight=False).print(
-            f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True
+            Text.assemble(("error:", "bold red"), " ", str(error)), soft_wrap=True
         )
         sys.exit(2)
     except KeyboardInterrupt:
@@ -77,6 +85,8 @@ class _ToStderr(logging.Handler):
         sys.stderr.write(f"{self.format(record)}\n")
 
 
-def _escape(text: str) -> str:
-    """Keep rich from reading `[...]` in a path as markup."""
-    return text.replace("[", r"\[")
+def _one_line(text: str) -> str:
+    if len(text) > _LONGEST:
+        half = (_LONGEST - 5) // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -19,6 +19,7 @@ from model.network.propnet import PropNet
 from model.zoo import find_weights
 
 _FORMAT = "propnet-weights-1"
+_LARGEST = 4096  # side of a crop, pixels
 
 
 @dataclass(frozen=True)
@@ -136,10 +137,12 @@ def load_network(name: str) -> tuple[PropNet, Metadata]:
     path = find_weights(name, ".safetensors")
     tensors, text = _read(path)
     metadata = _read_metadata(text, path)
-    network = PropNet(metadata.config)
+    # Without memory for the weights: what a damaged header describes may be huge.
+    with torch.device("meta"):
+        plan = PropNet(metadata.config)
     expected = {
         key: value.shape
-        for key, value in network.state_dict().items()
+        for key, value in plan.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
     found = {key: value.shape for key, value in tensors.items()}
@@ -148,6 +151,7 @@ def load_network(name: str) -> tuple[PropNet, Metadata]:
             key for key in expected if expected[key] != found[key]
         )
         raise InputError(f"{path} does not fit its own configuration: see {wrong[0]}.")
+    network = PropNet(metadata.config)
     network.load_state_dict(tensors, strict=False)
     return network.eval(), metadata
 
@@ -159,7 +163,7 @@ def _read_metadata(text: dict[str, str], path: Path) -> Metadata:
         return Metadata(
             name=text["name"],
             config=PropNetConfig.from_dict(json.loads(text["config"])),
-            input_size=int(text["input_size"]),
+            input_size=_input_size(text["input_size"]),
             notes=text.get("notes", ""),
             sha256=sha256(path),
             calibration=Calibration.from_json(calibration) if calibration is not None else None,
@@ -167,5 +171,12 @@ def _read_metadata(text: dict[str, str], path: Path) -> Metadata:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     # Missing keys, text that is no JSON, values of the wrong type.
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: its header does not describe a PropNet.") from error
+
+
+def _input_size(text: str) -> int:
+    size = int(text)
+    if not 0 < size <= _LARGEST:
+        raise ValueError(size)
+    return size

@@ -27,7 +27,9 @@ class BlurPool(nn.Module):
     def __init__(self, channels: int, kernel: int, stride: int = 2) -> None:
         super().__init__()
         self.stride = stride
-        taps = torch.tensor(_TAPS[kernel])
+        # On the processor also where the rest is planned without memory: there these few numbers
+        # make torch load its compiler for four seconds.
+        taps = torch.tensor(_TAPS[kernel], device="cpu")
         square = torch.outer(taps, taps)
         square = (square / square.sum()).repeat(channels, 1, 1, 1)
         self.register_buffer("weight", square, persistent=False)
@@ -87,7 +89,7 @@ class BlurredConv(nn.Module):
         own = side - max(kernel - 1, 0)
         self.weight = nn.Parameter(torch.empty(outputs, inputs, own, own))
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
-        taps = torch.tensor(_TAPS[kernel] if kernel else (1.0,))
+        taps = torch.tensor(_TAPS[kernel] if kernel else (1.0,), device="cpu")
         square = torch.outer(taps, taps)
         self.register_buffer("taps", (square / square.sum())[None, None], persistent=False)
 

@@ -229,3 +229,23 @@ def test_the_shipped_files_of_a_network_belong_together(name: str) -> None:
         assert find_weights(file, ".onnx").name == f"{file}.onnx"
     # Notes are read by everybody and say nothing about the machine.
     assert "/" not in metadata.notes
+
+
+def test_a_header_that_asks_for_all_memory(tmp_path: Path) -> None:
+    def written(text: dict[str, str]) -> str:
+        path = tmp_path / "a.safetensors"
+        save_file({"a": torch.zeros(1)}, path, metadata={"format": "propnet-weights-1", **text})
+        return str(path)
+
+    good = {"name": "a", "input_size": "64"}
+    # 60 GB of weights, of which the file has four bytes.
+    wide = '{"stacks": 16, "channels": 1024, "depth": 8, "attention_depth": 8}'
+    for text, message in (
+        ({**good, "config": wide}, "does not fit its own configuration"),
+        ({**good, "config": '{"stacks": 1000000000}'}, "stacks must not be above 16"),
+        ({**good, "config": '{"channels": 1600000000}'}, "channels must not be above"),
+        ({**good, "config": "[" * 100_000}, "does not describe a PropNet"),
+        ({**good, "config": "{}", "input_size": "9" * 30}, "does not describe a PropNet"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_network(written(text))

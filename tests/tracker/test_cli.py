@@ -79,6 +79,10 @@ def test_video_without_a_face(run: Run, network: Path, tmp_path: Path) -> None:
     assert result.code == 2
     assert "no face in any of its 5 frames" in result.err
     assert "at least 12 pixels high to be found in 160x120" in result.err
+    # The network is no shipped one.
+    assert "; or template.onnx is at fault, which does not know them" in result.err
+    shipped = run(video, "--save", tmp_path / "o.csv")
+    assert "found in 160x120." in shipped.err
     assert result.err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 

@@ -392,7 +392,7 @@ def test_a_damaged_image_leaves_nothing_behind(wflw: Path, weights: Path, tmp_pa
     out = tmp_path / "a.json"
     result = CliRunner().invoke(app, arguments(wflw, weights, "--json", str(out)))
     assert isinstance(result.exception, InputError)
-    assert "3.png is not a picture" in str(result.exception)
+    assert "3.png is damaged, or a kind of picture" in str(result.exception)
     assert not out.exists()
 
 

@@ -354,6 +354,24 @@ def test_time_spent_carries_over_a_kill(
     assert run.progress.seconds > spent
 
 
+def test_a_run_by_time_can_be_lengthened_and_not_shortened(
+    faces: tuple[list[Sample], list[Sample]], tmp_path: Path
+) -> None:
+    first = trainer(faces, config(tmp_path, epochs=None, max_minutes=1e-6))
+    finished = first.run()
+    assert (finished.step, finished.epoch) == (1, 1)
+    again = trainer(faces, config(tmp_path, epochs=None, max_minutes=1e-6))
+    assert again.run().step == 1
+    longer = config(tmp_path, epochs=None, max_minutes=finished.seconds / 60 + 1e-6)
+    progress = trainer(faces, longer).run()
+    assert progress.step > 1
+    assert progress.epoch == 2
+    with pytest.raises(InputError, match="belongs to a run with another max_minutes"):
+        trainer(faces, config(tmp_path, epochs=None, max_minutes=1e-6))
+    with pytest.raises(InputError, match="belongs to a run with another epochs, max_minutes"):
+        trainer(faces, config(tmp_path, epochs=9))
+
+
 def test_a_loss_that_is_no_number_ends_the_run(
     faces: tuple[list[Sample], list[Sample]], tmp_path: Path
 ) -> None:

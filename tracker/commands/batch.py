@@ -114,6 +114,8 @@ def batch_command(
             bar.advance(frames)
             if result.error is not None:
                 bar.say(f"failed: {result.error}")
+            for note in result.summary.source_notes if result.summary else ():
+                bar.say(f"{result.job.source}: {note}")
     made = len(todo) - counts["failed"]
     typer.echo(
         f"{made} of {len(planned)} files tracked ({counts['frames']} frames), "

@@ -55,6 +55,8 @@ def track_series(source: str | Path, job: Job) -> None:
                     tracked += 1
                     frames += result.summary.frames
                     seen += result.summary.frames_with_face > 0
+                    for note in result.summary.source_notes:
+                        bar.say(f"{result.job.source}: {note}")
                 bar.advance(result.summary.frames if result.summary else 0)
         except Stopped as early:
             stopped = early

@@ -11,8 +11,9 @@ from model.confidence import Calibration
 from model.errors import InputError
 from model.heatmap import STRIDE
 from model.markup import MARKUPS
-from model.zoo import find_int8, find_weights
+from model.zoo import WEIGHTS, find_int8, find_weights
 from tracker.engines.base import ModelInfo, Precision
+from tracker.engines.onnx_checks import check_graph, check_names
 
 if TYPE_CHECKING:
     import onnx
@@ -22,6 +23,7 @@ INPUT, OUTPUT = "image", "heatmaps"
 BOUNDARIES, ATTENTION = "boundaries", "attention"  # see `tracker.engines.base.Maps`
 FORMAT = "1"
 PREFIX = "propnet."
+_LARGEST = 4096  # side of a crop, pixels
 # Optional: see `model.confidence`.
 CALIBRATION = "calibration"
 _KEYS = ("format", "name", "markup", "input_size", "weights_sha256")
@@ -65,9 +67,9 @@ def read_onnx(weights: str, precision: Precision = "auto", maps: bool = False) -
         The file.
 
     Raises:
-        InputError: no such file, not ONNX, truncated, not exported by this project, its input and
-            outputs do not fit its metadata, another precision than asked for, or no maps where they
-            are wanted.
+        InputError: no such file, not ONNX, truncated, damaged, not exported by this project, its
+            input and outputs do not fit its metadata, another precision than asked for, or no maps
+            where they are wanted.
     """
     import onnx  # noqa: PLC0415  (a tenth of a second, only needed here)
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
@@ -83,7 +85,12 @@ def read_onnx(weights: str, precision: Precision = "auto", maps: bool = False) -
         raise InputError(
             f"{path} is not an ONNX file or was cut off: export or download it again."
         ) from error
+    foreign = path.parent != WEIGHTS  # ours have been compared with their sums
+    if foreign:
+        check_names(model, path)
     info = _info(model, path)
+    if foreign:
+        check_graph(model, path)
     int8 = _is_int8(model, path, precision)
     wanted = {OUTPUT, BOUNDARIES, ATTENTION} if maps else {OUTPUT}
     if maps:
@@ -150,8 +157,9 @@ def _info(model: onnx.ModelProto, path: Path) -> ModelInfo:
         raise InputError(
             f"{path} has an unknown markup {values['markup']!r}; known are {', '.join(MARKUPS)}."
         )
-    size = int(values["input_size"]) if values["input_size"].isdecimal() else 0
-    if size <= 0 or size % STRIDE:
+    text = values["input_size"]
+    size = int(text) if text.isdecimal() and len(text) <= len(str(_LARGEST)) else 0
+    if not 0 < size <= _LARGEST or size % STRIDE:
         raise InputError(
             f"{path} has an impossible input size {values['input_size']!r}: export it again."
         )
@@ -174,7 +182,7 @@ def _calibration(text: str | None, path: Path) -> Calibration | None:
         return None
     try:
         return Calibration.from_json(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} has a calibration without sense: export it again.") from error
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.engines.base import Maps, Precision, normalize, on_processor
+from tracker.engines.onnx_checks import check_output, running
 from tracker.engines.onnx_file import ATTENTION, BOUNDARIES, INPUT, OUTPUT, read_onnx
 from tracker.engines.ort_session import open_session
 from tracker.engines.thread_choice import fewest_threads
@@ -44,11 +45,14 @@ class OnnxRuntimeEngine:
         self.maps = maps
         size = file.info.input_size
         blank = {INPUT: np.zeros((1, 3, size, size), dtype=np.float32)}
-        self._session, used = fewest_threads(
-            lambda count: open_session(file.data, file.path, count),
-            lambda session: session.run([OUTPUT], blank),
-            threads,
-        )
+        with running("ONNX Runtime", file.path):
+            self._session, used = fewest_threads(
+                lambda count: open_session(file.data, file.path, count),
+                lambda session: session.run([OUTPUT], blank),
+                threads,
+            )
+            heatmaps = self._session.run([OUTPUT], blank)[0]
+        check_output(np.shape(heatmaps), file.info, file.path)
         self._home = HomeProcess("this engine was made")
         self.info = file.info
         self.description = on_processor(

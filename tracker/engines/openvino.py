@@ -16,6 +16,7 @@ from model.errors import InputError
 from model.heatmap import STRIDE
 from model.markup import MARKUPS
 from tracker.engines.base import Maps, Precision, on_processor
+from tracker.engines.onnx_checks import check_output, running
 from tracker.engines.onnx_file import (
     ATTENTION,
     BOUNDARIES,
@@ -83,19 +84,21 @@ class OpenVinoEngine:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": kind,
         }
-        request, used = fewest_threads(
-            lambda count: _compile(
-                core, file, {**settings, "INFERENCE_NUM_THREADS": count}
-            ).create_infer_request(),
-            ov.InferRequest.infer,
-            threads,
-        )
-        size = file.info.input_size
-        pixels = ov.Tensor(ov.Type.u8, ov.Shape([1, size, size, 3]))
-        request.set_input_tensor(pixels)
-        self._request: ov.InferRequest | None = request
-        self._face = pixels.data
-        self._heatmaps = request.get_output_tensor(0).data
+        with running("OpenVINO", file.path):
+            request, used = fewest_threads(
+                lambda count: _compile(
+                    core, file, {**settings, "INFERENCE_NUM_THREADS": count}
+                ).create_infer_request(),
+                ov.InferRequest.infer,
+                threads,
+            )
+            size = file.info.input_size
+            pixels = ov.Tensor(ov.Type.u8, ov.Shape([1, size, size, 3]))
+            request.set_input_tensor(pixels)
+            self._request: ov.InferRequest | None = request
+            self._face = pixels.data
+            self._heatmaps = request.get_output_tensor(0).data
+        check_output(self._heatmaps.shape, file.info, file.path)
         self._pairs: _Pairs | None = None
         cores = available_cores() if threads is None else threads
         if cores > 1:
@@ -239,6 +242,7 @@ def _compile(core: ov.Core, file: OnnxFile, settings: dict[str, Any]) -> ov.Comp
         # `tracker.engines.base.normalize`.
         pixels.preprocess().convert_element_type(ov.Type.f32).mean(127.5).scale(127.5)
         return core.compile_model(steps.build(), _DEVICE, settings)
-    except RuntimeError as error:
+    # Its exceptions share no base class; a message that is no text raises UnicodeDecodeError.
+    except Exception as error:
         lines = str(error).strip().splitlines() or ["unknown error"]
         raise InputError(f"OpenVINO cannot load {file.path}: {lines[-1].strip()}") from error

@@ -121,6 +121,7 @@ def _entry(result: Result) -> dict[str, Any]:
         "faces": summary.faces if summary else 0,
         "seconds": round(summary.seconds, 3) if summary else 0,
         "engine": summary.engine if summary else None,
+        "notes": list(summary.source_notes) if summary else [],
         "error": result.error,
     }
 

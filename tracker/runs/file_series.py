@@ -13,7 +13,7 @@ from tracker.runs.run_job import run_job
 from tracker.sources.file_list import PICTURE_NAMES, output_names
 from tracker.tracking.face_tracker import Tracker
 from tracker.video.codec import CODECS, VIDEO_SUFFIXES
-from tracker.video.picture_file import is_picture
+from tracker.video.picture_header import picture_header
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,7 @@ def make_folder(folder: Path, inputs: Sequence[Path]) -> None:
 def _suffix(path: Path, codec: str) -> str:
     """The input's own container, if it is one for the codec; H.264's are for any player."""
     suffix = path.suffix.lower()
-    if is_picture(path) or suffix in PICTURE_NAMES:
+    header = picture_header(path)
+    if header.frames == 1 if header is not None else suffix in PICTURE_NAMES:
         return ".jpg" if suffix in (".jpg", ".jpeg") else ".png"
     return suffix if suffix in CODECS["h264" if codec == "auto" else codec].suffixes else ".mp4"

@@ -111,6 +111,7 @@ class Summary:
         lost: why a live source ended too early; the outputs are complete up to there.
         ended: whether the user ended the run in the preview.
         notes: what else the user should know.
+        source_notes: what of it is about this source, see `VideoInfo.notes`.
     """
 
     frames: int
@@ -123,6 +124,7 @@ class Summary:
     lost: str | None = None
     ended: bool = False
     notes: tuple[str, ...] = ()
+    source_notes: tuple[str, ...] = ()
 
 
 class Stopped(KeyboardInterrupt):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from threading import Event
 
 from model.errors import InputError
 from model.stop_signals import StopFlag, interrupt_flag
+from model.zoo import shipped
 from tracker.drawing.annotated_picture import Painter
 from tracker.engines.base import BuildWatcher
 from tracker.measures.face_measures import FaceMeasurer
@@ -144,7 +146,8 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             least = tracker.smallest_face(source.info.width, source.info.height)
             raise InputError(
                 f"{job.source}: no face in any of its {count} frames, so nothing was written; "
-                f"faces must be at least {least} pixels high to be found in {size}."
+                f"faces must be at least {least} pixels high to be found in {size}"
+                f"{_or_the_network(job.weights)}."
             )
         # Completing the files is part of the work: x264 holds back dozens of frames until then.
         everything.close(early)
@@ -160,6 +163,7 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             lost=lost,
             ended=ended.is_set(),
             notes=(*_notes(tracker), *notes),
+            source_notes=source.info.notes,
         )
         return summary, stop if stop.is_set() and not once else None
 
@@ -187,6 +191,13 @@ def _until(stop: StopFlag, frames: Iterable[SourceFrame]) -> Iterator[SourceFram
         if stop.is_set():
             raise Stopped(stop, None)
         yield frame
+
+
+def _or_the_network(weights: str) -> str:
+    """What else may be at fault where the network is not one of ours."""
+    if f"{weights}.onnx" in shipped():
+        return ""
+    return f"; or {Path(weights).name} is at fault, which does not know them: try without --weights"
 
 
 def _notes(tracker: Tracker) -> tuple[str, ...]:

@@ -13,7 +13,10 @@ from tracker.sources.raw_frames import RawReader
 from tracker.sources.source_options import NO_OPTIONS, SourceOptions
 from tracker.video.container import PictureError
 from tracker.video.frame_source import FrameSource
-from tracker.video.picture_file import PictureReader, is_picture
+from tracker.video.picture_decode import check_size
+from tracker.video.picture_file import PictureReader
+from tracker.video.picture_frames import KINDS, PictureFramesReader
+from tracker.video.picture_header import picture_header
 from tracker.video.video_reader import VideoReader
 
 _DEVICE = re.compile(r"/dev/video(\d+)")
@@ -45,13 +48,7 @@ def open_source(source: str | Path | int, options: SourceOptions = NO_OPTIONS) -
         _refuse(options, name, source)
     if is_address(source):
         return open_stream(str(source), options)
-    path = Path(str(source))
-    if is_picture(path):
-        return PictureReader(path)
-    try:
-        return VideoReader(path)
-    except PictureError:
-        return PictureReader(path)
+    return _open_file(Path(str(source)))
 
 
 def camera_index(source: str | Path | int) -> int | None:
@@ -87,6 +84,21 @@ def camera_index(source: str | Path | int) -> int | None:
 def is_live(source: str | Path | int) -> bool:
     """Whether a source is there to be watched: a camera, or an address."""
     return is_address(source) or camera_index(source) is not None
+
+
+def _open_file(path: Path) -> FrameSource:
+    header = picture_header(path)
+    if header is not None:
+        # FFmpeg decodes a part of what it opens.
+        check_size(header, path)
+        if header.frames == 1:
+            return PictureReader(path)
+        if header.kind in KINDS:
+            return PictureFramesReader(path)
+    try:
+        return VideoReader(path)
+    except PictureError:
+        return PictureReader(path)
 
 
 def _refuse(options: SourceOptions, name: str, source: object) -> None:

@@ -31,7 +31,11 @@ def open_container(path: Path) -> InputContainer:
     try:
         # "file:" keeps a colon in the name from being read as a protocol; the whitelist keeps a
         # playlist that calls itself .mp4 from reaching for the network.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file,crypto,data"})
+        container = av.open(
+            f"file:{path}",
+            options={"protocol_whitelist": "file,crypto,data"},
+            metadata_errors="replace",  # titles in other encodings than UTF-8
+        )
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: permission denied.") from error
     except (av.FFmpegError, OSError) as error:

@@ -37,6 +37,7 @@ class VideoInfo:
         live: frames come in real time and have no end; frames may be dropped.
         piped: frames come from another program, which waits for us; none is dropped.
         still: a single picture, without time.
+        notes: what the user should know about the file.
     """
 
     name: str
@@ -53,6 +54,7 @@ class VideoInfo:
     live: bool = False
     piped: bool = False
     still: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def once(self) -> bool:

@@ -13,56 +13,29 @@ from model.errors import InputError
 from tracker.system.closing import Closing, Committing
 from tracker.system.output_file import OutputFile
 from tracker.video.frame_source import SourceFrame, VideoInfo
+from tracker.video.picture_decode import read_picture
+from tracker.video.picture_header import picture_header
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 _QUALITY = 95  # JPEG; the loss is below what a camera's own compression did
 
 
-def is_picture(path: Path) -> bool:
-    """Whether a file's content is a still picture that can be read, whatever its name.
-
-    GIF, PNG, WebP and AVIF may hold moving pictures: they are not told apart here, and answered
-    with False.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except OSError:
-        return False
-    moving = head[:4] in (b"GIF8", b"\x89PNG", b"RIFF") or head[4:8] == b"ftyp"
-    return not moving and bool(cv2.haveImageReader(str(path)))
-
-
 class PictureReader(Closing):
-    """A picture as a source of one frame at 0 s. A context manager.
-
-    The orientation that cameras note (EXIF) is applied, 16-bit and grey pictures become 8-bit RGB,
-    transparency is left aside.
+    """A still picture as a source of one frame at 0 s, upright. A context manager.
 
     Args:
-        path: the file.
+        path: the file; see `tracker.video.picture_decode`.
 
     Raises:
-        InputError: no such file, or no picture that can be read.
+        InputError: no such file, too large, or no picture that can be read.
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            # Not cv2.imread: on Windows it cannot open every name.
-            data = np.frombuffer(path.read_bytes(), np.uint8)
-            image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-        except cv2.error as error:  # among others, more than 2^30 pixels
-            raise InputError(f"{path} cannot be read as a picture: {error.err}.") from error
-        if image is None:
-            raise InputError(
-                f"{path} is damaged, or a kind of picture that cannot be read here: convert it to "
-                "PNG or JPEG."
-            )
-        self._image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        self._image = read_picture(path, upright=True)
         height, width = self._image.shape[:2]
-        self.info = VideoInfo(str(path), path, width, height, frames=1, still=True)
+        header = picture_header(path)
+        notes = header.notes if header is not None else ()
+        self.info = VideoInfo(str(path), path, width, height, frames=1, still=True, notes=notes)
 
     def __iter__(self) -> Iterator[SourceFrame]:
         yield SourceFrame(0, 0.0, self._image)

@@ -129,7 +129,10 @@ class VideoReader(Closing):
             )
         if len(self._ahead) == 1 and self._container.format.name in ("gif", "apng"):
             raise picture_error(self._path)
-        matrix: Any = self._ahead[0].side_data.get("DISPLAYMATRIX")
+        try:
+            matrix: Any = self._ahead[0].side_data.get("DISPLAYMATRIX")
+        except ValueError:  # PyAV does not know every kind of side data that FFmpeg has
+            matrix = None
         if matrix is None:
             return UPRIGHT
         return orientation_from_matrix(np.frombuffer(matrix, dtype=np.int32))

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import InputError
-from train.data.hdf5_picture import open_mat, read_member
+from train.data.hdf5_picture import entry_sizes, open_mat, read_member
+from train.data.label_faults import check_labels
 from train.data.sample import Sample, tight_box
 
 # split: file, name of the pictures, name of the labels
@@ -25,6 +26,7 @@ SPLITS = {
     "test": ("COFW_test_color.mat", "IsT", "phisT"),
 }
 POINTS = 29
+_MOST = 1_000_000  # faces; the release has 1345 and 507
 
 
 def read_cofw(root: Path, split: str = "test") -> list[Sample]:
@@ -38,20 +40,24 @@ def read_cofw(root: Path, split: str = "test") -> list[Sample]:
         Samples in the order of the file; their pictures stay in it until `Sample.load`.
 
     Raises:
-        InputError: unknown split, missing or damaged file, labels of another shape.
+        InputError: unknown split, missing or damaged file, labels of another shape or such
+            that cannot be those of a face.
     """
     if split not in SPLITS:
         raise InputError(f"COFW has no split {split!r}; choose one of {', '.join(SPLITS)}.")
     name, pictures, labels = SPLITS[split]
     path = root / name
     with open_mat(path) as file:
-        phis = np.asarray(read_member(file, path, labels), dtype=np.float64)
-        count = read_member(file, path, pictures).size
-    if phis.ndim != 2 or phis.shape[0] != 3 * POINTS or phis.shape[1] != count:
-        raise InputError(
-            f"{path}: {labels} has the shape {phis.shape} instead of ({3 * POINTS}, {count}), one "
-            f"column for each picture of {pictures}."
-        )
+        stored, references = read_member(file, path, labels), read_member(file, path, pictures)
+        count, shape = references.size, stored.shape
+        # Before it is read: a damaged file may claim any size.
+        if shape != (3 * POINTS, count) or not 0 < count <= _MOST or stored.dtype.kind not in "iuf":
+            raise InputError(
+                f"{path}: {labels} has the shape {shape} instead of ({3 * POINTS}, {count}), one "
+                f"column of numbers for each picture of {pictures}."
+            )
+        phis = np.asarray(stored, dtype=np.float64)
+        sizes = entry_sizes(file, path, pictures)
     # MATLAB counts pixels from 1.
     points = phis[: 2 * POINTS].reshape(2, POINTS, count).transpose(2, 1, 0) - 1
     for index, face in enumerate(points):
@@ -59,7 +65,9 @@ def read_cofw(root: Path, split: str = "test") -> list[Sample]:
             raise InputError(f"{path}: column {index} of {labels} is not finite.")
         if (face.max(axis=0) <= face.min(axis=0)).any():
             raise InputError(f"{path}: the points of column {index} of {labels} span no area.")
-    return [
+    samples = [
         Sample(path, face, tight_box(face), "cofw", entry=(pictures, index))
         for index, face in enumerate(points)
     ]
+    check_labels(samples, sizes, lambda index, _: f"{path}, column {index} of {labels}")
+    return samples

@@ -13,7 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from model.errors import InputError
-from train.data.pts_file import read_pts
+from train.data.label_faults import check_labels, picture_sizes
+from train.data.pts_file import read_numbered_pts
 from train.data.sample import Sample, tight_box
 
 _COMMON = ("helen/testset", "lfpw/testset")
@@ -48,19 +49,27 @@ def read_ibug(root: Path, split: str = "full", *, one_based: bool = True) -> lis
 
     Raises:
         InputError: unknown split, missing folder, a picture without points or points without a
-            picture, a malformed `.pts` file.
+            picture, a malformed `.pts` file, or one that cannot be of a face.
     """
     if split not in SPLITS:
         raise InputError(f"300W has no split {split!r}; choose one of {', '.join(SPLITS)}.")
-    samples = []
+    samples: list[Sample] = []
+    lines: list[list[int]] = []
     for folder in SPLITS[split]:
         source = "300w/private" if split == "private" else f"300w/{folder.split('/')[0]}"
         for picture in _pictures(root / folder):
-            points = read_pts(picture.with_suffix(".pts"), count=POINTS, one_based=one_based)
+            path = picture.with_suffix(".pts")
+            points, numbers = read_numbered_pts(path, count=POINTS, one_based=one_based)
             box = tight_box(points)
             if box[2] <= box[0] or box[3] <= box[1]:
-                raise InputError(f"{picture.with_suffix('.pts')}: the points span no area.")
+                raise InputError(f"{path}, line {numbers[0]}: the points span no area.")
             samples.append(Sample(image=picture, points=points, box=box, source=source))
+            lines.append(numbers)
+
+    def place(face: int, point: int | None) -> str:
+        return f"{samples[face].image.with_suffix('.pts')}, line {lines[face][point or 0]}"
+
+    check_labels(samples, picture_sizes([sample.image for sample in samples]), place)
     return samples
 
 

@@ -38,6 +38,13 @@ def read_pts(path: Path, *, count: int, one_based: bool) -> NDArray[np.float64]:
         InputError: unreadable file, a wrong number of points, a header that disagrees with it, a
             missing brace or a line that is not two numbers, named by file and line.
     """
+    return read_numbered_pts(path, count=count, one_based=one_based)[0]
+
+
+def read_numbered_pts(
+    path: Path, *, count: int, one_based: bool
+) -> tuple[NDArray[np.float64], list[int]]:
+    """The same, and the lines that the points stand in, counted from 1."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -45,19 +52,21 @@ def read_pts(path: Path, *, count: int, one_based: bool) -> NDArray[np.float64]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a text file; a .pts file is expected.") from error
     start, announced = _read_header(lines, path)
-    points = []
+    points, numbers = [], []
     for number, line in enumerate(lines[start:], start=start + 1):
         if line.strip() == "}":
             break
         if line.strip():
             points.append(_read_point(line, f"{path}, line {number}"))
+            numbers.append(number)
     else:
         raise InputError(f"{path}: the closing brace '}}' is missing after the points; is it cut?")
     if announced is not None and announced != len(points):
         raise InputError(f"{path}: n_points says {announced}, but the file holds {len(points)}.")
     if len(points) != count:
         raise InputError(f"{path}: {len(points)} points instead of {count}.")
-    return np.array(points, dtype=np.float64).reshape(-1, 2) - (1.0 if one_based else 0.0)
+    shift = 1.0 if one_based else 0.0
+    return np.array(points, dtype=np.float64).reshape(-1, 2) - shift, numbers
 
 
 def write_pts(path: Path, points: NDArray[np.floating], *, one_based: bool) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import InputError
 from model.markup import MARKUPS, Markup
+from tracker.video.picture_decode import read_picture
 
 # The six WFLW attributes, in the order of the list files.
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
@@ -81,24 +80,15 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     An EXIF rotation is NOT applied: the datasets were marked in the pixels as they are stored.
 
     Args:
-        path: any format OpenCV reads; grey pictures become RGB.
+        path: see `tracker.video.picture_decode`; grey pictures become RGB.
 
     Returns:
         [H, W, 3] RGB, uint8.
 
     Raises:
-        InputError: the file is missing or is not a picture.
+        InputError: the file is missing, too large or no picture.
     """
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise InputError(f"cannot read the image {path}: {error.strerror or error}.") from error
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    # OpenCV raises on an empty buffer and returns None on one that it does not understand.
-    image = cv2.imdecode(data, flags) if data.size else None
-    if image is None:
-        raise InputError(f"{path} is not a picture that OpenCV can read; replace the file.")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    return read_picture(path, upright=False)
 
 
 def tight_box(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from model.errors import InputError
+from train.data.label_faults import check_labels, picture_sizes
 from train.data.sample import ATTRIBUTES, Sample
 
 SPLITS = ("train", "test")
@@ -46,8 +47,8 @@ def read_wflw(root: Path, split: str = "train") -> list[Sample]:
         One sample per line, in the order of the list.
 
     Raises:
-        InputError: unknown split, missing list or image, or a malformed line (named by file and
-            line number).
+        InputError: unknown split, missing list or image, a malformed line, or labels that cannot be
+            those of a face (named by file and line number).
     """
     if split not in SPLITS:
         raise InputError(f"WFLW has no split {split!r}; choose one of {', '.join(SPLITS)}.")
@@ -62,7 +63,7 @@ def read_wflw(root: Path, split: str = "train") -> list[Sample]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a text file; download the WFLW lists again.") from error
     folders = _Folders()
-    samples = []
+    samples, lines = [], []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
@@ -75,8 +76,11 @@ def read_wflw(root: Path, split: str = "train") -> list[Sample]:
         if not folders.holds(sample.image):
             raise InputError(f"{where}: the image {sample.image} does not exist.")
         samples.append(sample)
+        lines.append(number)
     if not samples:
         raise InputError(f"{path} holds no face; download the WFLW lists again.")
+    sizes = picture_sizes([sample.image for sample in samples])
+    check_labels(samples, sizes, lambda index, _: f"{path}, line {lines[index]}")
     return samples
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,8 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[Progress, dic
 
     Args:
         path: the file.
-        settings: this run's; must equal the checkpoint's.
+        settings: this run's; must equal the checkpoint's, but for a run by time that shall now be
+            longer.
 
     Returns:
         Where the run was, and the state dictionaries.
@@ -85,18 +85,13 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[Progress, dic
         values = dict(content["progress"])
         rows = [HistoryRow(**row) for row in values.pop("rows")]
         progress = Progress(**values, rows=rows)
-        different = [key for key in settings if found.get(key) != settings[key]]
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        pickle.UnpicklingError,
-        # Sound, but no checkpoint of this program.
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
+        different = [
+            key
+            for key in settings
+            if found.get(key) != settings[key] and not _lengthened(key, found, settings)
+        ]
+    # torch's unpickler raises what its parts do, and what is sound may be no checkpoint of ours.
+    except Exception as error:
         raise InputError(f"{path} is damaged: delete it to start again.") from error
     if different:
         raise InputError(
@@ -104,3 +99,9 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[Progress, dic
             "give the same settings to resume it, or another --out."
         )
     return progress, states
+
+
+def _lengthened(key: str, found: dict[str, Any], settings: dict[str, Any]) -> bool:
+    """Whether a setting differs in making a run by time longer, which changes nothing before it."""
+    old, new = found.get(key), settings[key]
+    return key == "max_minutes" and old is not None and new is not None and new > old

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.errors import InputError
+from train.recipes.finite import check_finite, check_range
 
 
 @dataclass(frozen=True)
@@ -63,5 +64,7 @@ class AugmentConfig:
                     raise InputError(f"'{name}' is a probability: it must be from 0 to 1.")
             elif not value >= 0:
                 raise InputError(f"'{name}' must not be negative.")
+        check_finite(self)
+        check_range(self, rotation=180, wide_rotation=180, translation=256)
         if self.scale >= 1:
             raise InputError("'scale' must be below 1: it is relative to the face.")

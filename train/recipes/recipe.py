@@ -10,9 +10,14 @@ from typing import Any, Literal
 from model.errors import InputError
 from model.heatmap import LANDMARK_SIGMA
 from train.recipes.augment_config import AugmentConfig
+from train.recipes.finite import check_finite, check_range
 from train.recipes.yaml_settings import build, read_settings
 
 RECIPES = Path(__file__).parent
+
+# Bounds where a slip of the finger would take all memory instead of training badly: pixels, faces
+# of a step, how often a face is served per epoch, pixels of a heatmap.
+_LARGEST_SIZE, _LARGEST_BATCH, _MOST_OFTEN, _WIDEST = 2048, 65_536, 1000, 100
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class LossConfig:
             raise InputError("the loss's 'omega', 'epsilon' and 'theta' must be above 0.")
         if not (self.beta >= 0 and self.foreground >= 0):
             raise InputError("the loss's 'beta' and 'foreground' must not be negative.")
+        check_finite(self)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,8 @@ class Stage:
             raise InputError("a stage's 'size' must be a multiple of 64.")
         if self.batch < 1:
             raise InputError("a stage's 'batch' must be at least 1.")
+        check_finite(self)
+        check_range(self, size=_LARGEST_SIZE, batch=_LARGEST_BATCH)
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,8 @@ class Source:
             raise InputError("a source's 'offset' must be two numbers, x and y, between -1 and 1.")
         if not (self.rate >= 0 and self.weight >= 0):
             raise InputError("a source's 'rate' and 'weight' must not be negative.")
+        check_finite(self)
+        check_range(self, rate=_MOST_OFTEN)
 
 
 @dataclass(frozen=True)
@@ -117,6 +127,8 @@ class ClosedEyes:
         # The comparisons are false for NaN as well.
         if not (self.below >= 0 and self.rate >= 0):
             raise InputError("'below' and 'rate' of closed_eyes must not be negative.")
+        check_finite(self)
+        check_range(self, rate=_MOST_OFTEN)
 
 
 @dataclass(frozen=True)
@@ -193,6 +205,8 @@ class Recipe:
         for problem, fine in problems.items():
             if not fine:
                 raise InputError(f"{problem}.")
+        check_finite(self)
+        check_range(self, landmark_sigma=_WIDEST)
 
     def stage_at(self, progress: float) -> Stage:
         """The stage at a share of the run, 0 to 1."""

@@ -18,6 +18,7 @@ from train.recipes.recipe import Recipe
 from train.recipes.yaml_settings import build
 
 TrainingPrecision = Literal["bf16", "f32"]
+_LARGEST_SEED = 2**63 - 1  # torch takes 64 bits
 PRECISIONS: tuple[TrainingPrecision, ...] = get_args(TrainingPrecision)
 
 
@@ -69,8 +70,12 @@ class RunConfig:
         # The comparison is false for NaN as well.
         if self.max_minutes is not None and not 0 < self.max_minutes < float("inf"):
             raise InputError("--max-minutes must be a number above 0.")
+        if not 0 <= self.checkpoint_minutes < float("inf"):
+            raise InputError("--checkpoint-minutes must be a number from 0 on.")
         if self.seed < 0:
             raise InputError("--seed must not be negative.")
+        if self.seed > _LARGEST_SEED:
+            raise InputError(f"--seed must not be above {_LARGEST_SEED}.")
         if self.precision not in PRECISIONS:
             raise InputError(f"unknown precision '{self.precision}': use bf16 or f32.")
 

@@ -7,9 +7,10 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-import yaml
-
 from model.errors import InputError
+from train.recipes.yaml_file import read_yaml
+
+_SHOWN = 80  # characters of a wrong value
 
 
 def read_settings(name: str, folder: Path, what: str) -> tuple[Path, Any]:
@@ -24,19 +25,13 @@ def read_settings(name: str, folder: Path, what: str) -> tuple[Path, Any]:
         The path, and what the file holds.
 
     Raises:
-        InputError: no such file, not YAML, or it cannot be read.
+        InputError: no such file, or what `read_yaml` says.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
         raise InputError(f"no {what} {name}: give a .yaml file or one of {known}.")
-    try:
-        return path, yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        detail = " ".join(str(error).split())
-        raise InputError(f"{path} is not a YAML file: {detail}.") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
+    return path, read_yaml(path)
 
 
 def build(kind: Any, value: Any, where: str) -> Any:
@@ -52,7 +47,7 @@ def build(kind: Any, value: Any, where: str) -> Any:
     """
     if is_dataclass(kind) and isinstance(kind, type):
         if not isinstance(value, dict):
-            raise InputError(f"{where}: expected named settings, found {value!r}.")
+            raise InputError(f"{where}: expected named settings, found {_shown(value)}.")
         hints = get_type_hints(kind)
         unknown = [str(key) for key in value if key not in {f.name for f in fields(kind)}]
         if unknown:
@@ -75,13 +70,22 @@ def build(kind: Any, value: Any, where: str) -> Any:
     if kind is Any or (origin is Literal and value in args):
         return value
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise InputError(f"{where}: {_shown(value)} is too large.") from error
     plain = isinstance(kind, type) and not isinstance(kind, types.GenericAlias)
     # True is an int to Python, and not to whoever wrote `batch: true`.
     if plain and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
     wanted = f"one of {', '.join(map(str, args))}" if origin is Literal else _type_name(kind)
-    raise InputError(f"{where}: {value!r} is not {wanted}.")
+    raise InputError(f"{where}: {_shown(value)} is not {wanted}.")
+
+
+def _shown(value: Any) -> str:
+    """A value in a message; a whole list there would hide what is wrong with it."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _required(setting: Field[Any]) -> bool:

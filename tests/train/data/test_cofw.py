@@ -18,7 +18,7 @@ COUNT = 3
 
 def face(index: int) -> np.ndarray:
     """Points of a face as MATLAB stores them, from 1."""
-    return np.random.default_rng(index).uniform(1, 40, (29, 2))
+    return np.random.default_rng(index).uniform(1, 20, (29, 2))
 
 
 def picture(index: int) -> np.ndarray:
@@ -71,11 +71,15 @@ def test_missing_or_damaged_files(tmp_path: Path) -> None:
         read_cofw(tmp_path, "full")
     path = tmp_path / "COFW_test_color.mat"
     path.write_bytes(b"MATLAB 5.0 MAT-file" + bytes(2000))
-    with pytest.raises(InputError, match="not a readable HDF5"):
+    with pytest.raises(InputError, match="is damaged, or no HDF5"):
         read_cofw(tmp_path, "test")
     whole = write_cofw(tmp_path, "train").read_bytes()
+    # The names of the members are a heap: HDF5 finds it damaged only when it is asked for one.
+    path.write_bytes(whole.replace(b"HEAP", b"HEAd", 1))
+    with pytest.raises(InputError, match="is damaged, or no HDF5"):
+        read_cofw(tmp_path, "test")
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="not a readable HDF5"):
+    with pytest.raises(InputError, match="is damaged, or no HDF5"):
         read_cofw(tmp_path, "test")
 
 
@@ -120,3 +124,26 @@ def test_pictures_of_another_kind(tmp_path: Path) -> None:
         read_entry(path, "IsT", 7)
     with pytest.raises(InputError, match="does not hold references"):
         read_entry(path, "plain", 0)
+
+
+def test_what_claims_to_be_huge_is_not_read(tmp_path: Path) -> None:
+    path = write_cofw(tmp_path)
+    with h5py.File(path, "a") as file:
+        del file["phisT"]
+        file.create_dataset("phisT", (87, 1 << 40), dtype="f8", chunks=(87, 1))
+    with pytest.raises(InputError, match=r"phisT has the shape \(87, 1099511627776\)"):
+        read_cofw(tmp_path)
+    path.unlink()
+    with h5py.File(write_cofw(tmp_path), "a") as file:
+        file.create_dataset("#refs#/huge", (3, 30_000, 30_000), dtype="u1", chunks=(1, 64, 64))
+        file["IsT"][0, 1] = file["#refs#/huge"].ref
+    with pytest.raises(InputError, match=r"IsT\[1\] has 30000x30000 pixels, pictures may have"):
+        read_cofw(tmp_path)
+
+
+def test_faces_that_cannot_be(tmp_path: Path) -> None:
+    path = write_cofw(tmp_path)
+    with h5py.File(path, "a") as file:
+        file["phisT"][:58, 2] -= 500.0
+    with pytest.raises(InputError, match=r"column 2 of phisT: 29 of the 29 landmarks lie off"):
+        read_cofw(tmp_path)

@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
         for index in range(count):
             suffix = ".png" if index % 2 else ".jpg"
             path = tmp_path / folder / f"image_{index} _x{suffix}"  # ibug has such a blank
-            assert cv2.imwrite(str(path), np.zeros((8, 8, 3), dtype=np.uint8))
+            assert cv2.imwrite(str(path), np.zeros((95, 95, 3), dtype=np.uint8))
             write_pts(path.with_suffix(".pts"), face(index), one_based=True)
     return tmp_path
 
@@ -58,7 +58,7 @@ def test_splits(root: Path, split: str, count: int, sources: set[str]) -> None:
     assert len({sample.image for sample in samples}) == count
     assert {sample.source for sample in samples} == sources
     assert {sample.attributes for sample in samples} == {(0,) * 6}
-    assert samples[0].load().shape == (8, 8, 3)
+    assert samples[0].load().shape == (95, 95, 3)
 
 
 def test_coordinates_are_zero_based_whatever_the_files_use(root: Path) -> None:
@@ -112,4 +112,13 @@ def test_a_pts_with_67_points(root: Path) -> None:
 def test_points_without_extent(root: Path) -> None:
     write_pts(root / "ibug" / "image_0 _x.pts", np.ones((68, 2)), one_based=True)
     with pytest.raises(InputError, match="span no area"):
+        read_ibug(root, "challenge")
+
+
+def test_a_face_off_the_picture(root: Path) -> None:
+    points = face(0)
+    points[5:] -= 300.0
+    write_pts(root / "ibug" / "image_0 _x.pts", points, one_based=True)
+    # Three lines of header, five good points.
+    with pytest.raises(InputError, match=r"x\.pts, line 9: 63 of the 68 landmarks lie off the pic"):
         read_ibug(root, "challenge")

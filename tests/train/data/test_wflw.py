@@ -35,7 +35,7 @@ def write_dataset(root: Path, lines: list[list[str]], split: str = "test") -> Pa
         image = root / "WFLW_images" / name
         image.parent.mkdir(parents=True, exist_ok=True)
         # Red, so that a swap of channels shows.
-        assert cv2.imwrite(str(image), np.full((4, 6, 3), (0, 0, 250), dtype=np.uint8))
+        assert cv2.imwrite(str(image), np.full((200, 120, 3), (0, 0, 250), dtype=np.uint8))
     return path
 
 
@@ -56,7 +56,7 @@ def test_a_line_becomes_a_sample(tmp_path: Path) -> None:
 def test_pictures_are_rgb(tmp_path: Path) -> None:
     write_dataset(tmp_path, [line_of(0, "ytf/a.png")])
     image = read_dataset("wflw", tmp_path, "test")[0].load()
-    assert image.shape == (4, 6, 3)
+    assert image.shape == (200, 120, 3)
     assert image.dtype == np.uint8
     assert (image == (250, 0, 0)).all()
 
@@ -115,6 +115,52 @@ def test_a_malformed_line_is_named(
     assert f"{path}, line 2" in str(caught.value)
 
 
+def moved(x: float, y: float, last: int = 98) -> Callable[[list[str]], list[str]]:
+    """The first landmarks elsewhere."""
+
+    def change(fields: list[str]) -> list[str]:
+        values = np.array(fields[:196], float).reshape(98, 2)
+        values[:last] += (x, y)
+        return [*map(str, values.ravel()), *fields[196:]]
+
+    return change
+
+
+def same_eyes(fields: list[str]) -> list[str]:
+    """The outer corners of both eyes in one place."""
+    return [*fields[:144], *fields[120:122], *fields[146:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda fields: [*["7"] * 196, *fields[196:]], "all landmarks lie within 0 pixels"),
+        (lambda fields: [*["7"] * 120, *fields[120:]], "59 of the 98 landmarks coincide"),
+        (same_eyes, "line 2: the eyes coincide"),
+        (moved(-500, -500), "98 of the 98 landmarks lie off the picture of 120x200"),
+        (moved(0, 200), "98 of the 98 landmarks lie off"),
+        (moved(0, 300, 60), "60 of the 98 landmarks lie off"),
+        (moved(1e30, 0, 1), "a landmark lies far off the picture"),
+        (lambda fields: [*fields[:196], "500", "0", "700", "90", *fields[200:]], "rectangle lies"),
+        (lambda fields: [*fields[:196], "0", "0", "9e9", "9e9", *fields[200:]], "rectangle is far"),
+    ],
+)
+def test_a_face_that_cannot_be_is_named(
+    tmp_path: Path, change: Callable[[list[str]], list[str]], message: str
+) -> None:
+    path = write_dataset(tmp_path, [line_of(0, NAMES[0]), change(line_of(1, NAMES[1]))])
+    with pytest.raises(InputError, match=message) as caught:
+        read_wflw(tmp_path, "test")
+    assert f"{path}, line 2" in str(caught.value)
+
+
+def test_faces_that_are_cut_off_may_be(tmp_path: Path) -> None:
+    cut = moved(-60, 0, 40)(line_of(0, NAMES[0]))
+    assert min(map(float, cut[:196])) < -50
+    write_dataset(tmp_path, [cut])
+    assert len(read_wflw(tmp_path, "test")) == 1
+
+
 def test_only_training_can_do_without_landmarks(tmp_path: Path) -> None:
     box_only = [*["nan"] * 196, *line_of(1, NAMES[1])[196:]]
     path = write_dataset(tmp_path, [line_of(0, NAMES[0]), box_only])
@@ -156,9 +202,9 @@ def test_a_file_that_is_no_picture(tmp_path: Path) -> None:
     path = tmp_path / "1.jpg"
     for content in (b"", b"not a picture"):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"1\.jpg is not a picture"):
+        with pytest.raises(InputError, match=r"1\.jpg is damaged, or a kind of picture"):
             read_image(path)
-    with pytest.raises(InputError, match="cannot read the image"):
+    with pytest.raises(InputError, match="cannot be read: No such file"):
         read_image(tmp_path / "2.jpg")
 
 

@@ -52,6 +52,18 @@ def test_other_settings_are_named(file: Path) -> None:
     )
 
 
+def test_an_unpickler_that_runs_out_of_bytes(file: Path) -> None:
+    data = file.read_bytes()
+    at = data.index(b"PK\x03\x04")
+    start = data.index(b"data.pkl", at) + len(b"data.pkl")
+    begin = data.index(b"\x80\x02", start)
+    # A memo of four bytes as the last thing that there is.
+    end = data.index(b"PK\x07\x08", begin)
+    file.write_bytes(data[: end - 2] + b"r\x01" + data[end:])
+    with pytest.raises(InputError, match=r"checkpoint.pt is damaged: delete it to start again\."):
+        load_checkpoint(file, SETTINGS)
+
+
 @pytest.mark.parametrize("kept", [0, 10, 400, -20])
 def test_a_truncated_checkpoint(file: Path, kept: int) -> None:
     file.write_bytes(file.read_bytes()[:kept])

@@ -161,7 +161,7 @@ def test_a_broken_picture_is_one_sentence(tmp_path: Path, workers: int) -> None:
         list(batches)
     text = str(caught.value)
     assert text.startswith(str(root))
-    assert text.endswith("is not a picture that OpenCV can read; replace the file.")
+    assert text.endswith("a kind of picture that cannot be read here: convert it to PNG or JPEG.")
     assert "\n" not in text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,25 @@ STAGE = "stages: [{{until: {}, size: {}, batch: {}}}]"
         ("ema_decay: 1", ": ema_decay must be from 0 to below 1."),
         ("augment: {p_blur: 2}", ", augment: 'p_blur' is a probability"),
         ("loss: {alpha: 1.5}", ", loss: the loss's 'alpha' must be above 2."),
+        ("learning_rate: .inf", ": 'learning_rate' must be a finite number, not inf."),
+        ("learning_rate: .nan", ": learning_rate must be above 0."),
+        ("learning_rate: -1", ": learning_rate must be above 0."),
+        ("learning_rate: 1.0e+999", ": 'learning_rate' must be a finite number, not inf."),
+        (f"learning_rate: 0x{'f' * 900}", ", learning_rate: 5104866514"),
+        ("weight_decay: .inf", ": 'weight_decay' must be a finite number, not inf."),
+        ("clip_norm: .inf", ": 'clip_norm' must be a finite number, not inf."),
+        ("landmark_sigma: .inf", ": 'landmark_sigma' must be a finite number, not inf."),
+        ("landmark_sigma: 1.0e+6", ": 'landmark_sigma' must be from 0 to 100."),
+        ("augment: {p_blur: .nan}", ", augment: 'p_blur' is a probability"),
+        ("augment: {scale: .nan}", ", augment: 'scale' must not be negative."),
+        ("augment: {rotation: .inf}", ", augment: 'rotation' must be a finite number, not inf."),
+        ("augment: {translation: 1.0e+9}", ", augment: 'translation' must be from 0 to 256."),
+        ("loss: {omega: .inf}", ", loss: 'omega' must be a finite number, not inf."),
+        ("sources: {ytf: {rate: .inf}}", ", sources, ytf: 'rate' must be a finite number"),
+        ("sources: {ytf: {rate: 1.0e+12}}", ", sources, ytf: 'rate' must be from 0 to 1000."),
+        ("closed_eyes: {rate: 1.0e+12}", ", closed_eyes: 'rate' must be from 0 to 1000."),
+        (STAGE.format(1.0, 64000000, 8), ", stages[0]: 'size' must be from 0 to 2048."),
+        (STAGE.format(1.0, 64, 10**12), ", stages[0]: 'batch' must be from 0 to 65536."),
         ("[1, 2]", ": expected named settings, found [1, 2]."),
         ("0", ": expected named settings, found 0."),
         ("a: [1", " is not a YAML file: "),
@@ -157,3 +177,55 @@ def test_a_binary_file(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(InputError, match="is not a YAML file"):
         load_recipe(str(tmp_path / "mine.yaml"))
+
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "\n".join(
+    f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]" for old, new in pairwise("abcdefgh")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("learning_rate: " + "[" * 20_000 + "]" * 20_000, " is nested more than 20 deep"),
+        ("learning_rate: " + "[" * 20_000, " is nested more than 20 deep"),
+        ("{a: " * 5_000, " is nested more than 20 deep"),
+        (BOMB, " stands for more than 10000 values"),
+        ("a: &a [x, *a]", ": *a stands within itself"),
+        ("a: [*b]", " is not a YAML file: found undefined alias"),
+        (f"learning_rate: {'9' * 5000}", " holds a value of 5000 characters"),
+        ("learning_rate: 2026-13-45", " is not a YAML file: month must be in 1..12"),
+        ("learning_rate: !!binary 'a'", " is not a YAML file: "),
+        ("learning_rate: !!python/name:os.system", " is not a YAML file: could not determine"),
+        ("? [a, b]\n: 1", " is not a YAML file: "),
+        ("#" * (1 << 20) + "\n", " has 1048577 bytes, too many for settings."),
+        (f"optimizer: [{', '.join(['sgd'] * 9_000)}]", ", optimizer: ['sgd', 'sgd', "),
+    ],
+)
+def test_files_that_stand_for_more_than_settings(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(InputError) as caught:
+        load_recipe(path)
+    assert str(caught.value).startswith(path + message)
+    assert len(str(caught.value)) <= 500
+    assert len(caught.value.args[0]) < 2000  # and was never longer
+
+
+def test_anchors_may_be_used(tmp_path: Path) -> None:
+    text = "sources: {a: &few {rate: 0.5}, b: *few, c: {<<: *few, weight: 2}}"
+    recipe = load_recipe(write(tmp_path, text))
+    assert recipe.sources == {"a": Source(0.5), "b": Source(0.5), "c": Source(0.5, 2.0)}
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -1.0])
+@pytest.mark.parametrize("setting", [f.name for f in fields(Recipe) if f.type == "float"])
+def test_no_number_of_a_recipe_may_be_none(setting: str, value: float) -> None:
+    with pytest.raises(InputError, match=setting):
+        Recipe(**{setting: value})
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -1.0])
+@pytest.mark.parametrize("setting", [f.name for f in fields(AugmentConfig)])
+def test_no_number_of_an_augmentation_may_be_none(setting: str, value: float) -> None:
+    with pytest.raises(InputError, match=setting):
+        AugmentConfig(**{setting: value})
