@@ -48,10 +48,15 @@ def make_video(
     audio: tuple[str, NDArray[np.float32]] | None = None,
     options: dict[str, str] | None = None,
     encoder: dict[str, str] | None = None,
+    metadata: dict[str, str] | None = None,
+    pictures: Sequence[NDArray[np.uint8]] | None = None,
 ) -> Path:
-    """Write frames whose grey grows by 4 from frame to frame, at `times` or at `rate`."""
+    """Write `pictures`, or frames whose grey grows by 4, at `times` or at `rate`."""
     width, height = size
+    if pictures is not None:
+        frames, (height, width) = len(pictures), pictures[0].shape[:2]
     with av.open(str(path), "w", options=options or {}) as container:
+        container.metadata.update(metadata or {})
         stream = container.add_stream("libx264", rate=rate, options={"crf": "10"} | (encoder or {}))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         base = 1 / rate
@@ -64,7 +69,8 @@ def make_video(
         if sound is not None:
             sound.layout = "mono"
         for index in range(frames):
-            frame = av.VideoFrame.from_ndarray(picture(width, height, 60 + 4 * index % 128))
+            drawn = picture(width, height, 60 + 4 * index % 128)
+            frame = av.VideoFrame.from_ndarray(pictures[index] if pictures else drawn)
             frame.pts = index if times is None else round(times[index] / base)
             frame.time_base = base
             container.mux(stream.encode(frame))

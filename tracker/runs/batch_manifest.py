@@ -51,8 +51,8 @@ class Manifest:
     """The manifest of an output folder.
 
     Each line has: input, size, modified, settings (see `Identity`), status ("done" or "failed"),
-    outputs, frames, frames_with_face, faces, seconds, engine and error. A line is added when its
-    file is finished, so a batch that was killed loses only what it was working on.
+    outputs, frames, frames_with_face, faces, seconds, engine, warnings and error. A line is added
+    when its file is finished, so a batch that was killed loses only what it was working on.
 
     Args:
         folder: where it is, as `NAME`; it exists.
@@ -121,6 +121,7 @@ def _entry(result: Result) -> dict[str, Any]:
         "faces": summary.faces if summary else 0,
         "seconds": round(summary.seconds, 3) if summary else 0,
         "engine": summary.engine if summary else None,
+        "warnings": list(summary.warnings) if summary else [],
         "error": result.error,
     }
 

@@ -104,6 +104,7 @@ class Summary:
         lost: why a live source ended too early; the outputs are complete up to there.
         ended: whether the user ended the run in the preview.
         notes: what else the user should know.
+        warnings: what is wrong with the file and did not keep it from being tracked, sentences.
     """
 
     frames: int
@@ -116,6 +117,7 @@ class Summary:
     lost: str | None = None
     ended: bool = False
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Stopped(KeyboardInterrupt):
