@@ -115,7 +115,7 @@ def batch_command(
                 bar.say(f"failed: {result.error}")
     made = len(todo) - counts["failed"]
     typer.echo(
-        f"{made} of {counted(len(planned), 'file')} tracked "
+        f"{made} of {len(planned)} files tracked "
         f"({counted(counts['frames'], 'frame')}), "
         f"{len(planned) - len(todo)} done before, {counts['failed']} failed; "
         f"see {manifest.path}"

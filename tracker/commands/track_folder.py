@@ -56,13 +56,11 @@ def track_series(source: str | Path, job: Job) -> None:
             stopped = early
         engine = tracker.engine.description
     typer.echo(
-        f"{tracked} of {counted(len(jobs), 'file')} tracked, a face in {seen} of them, "
+        f"{tracked} of {len(jobs)} files tracked, a face in {seen} of them, "
         f"{counted(frames, 'frame')}, with {engine}"
         + "".join(f"; wrote into {path}" for path in {job.out, job.save} if path)
     )
     if stopped:
         leave(stopped, f"{jobs[tracked + failed].source}: ")
     if failed:
-        raise InputError(
-            f"{failed} of {counted(len(jobs), 'file')} could not be tracked, see above."
-        )
+        raise InputError(f"{failed} of {len(jobs)} files could not be tracked, see above.")

@@ -127,4 +127,9 @@ def _entry(result: Result) -> dict[str, Any]:
 
 
 def _line(entry: dict[str, Any]) -> str:
-    return json.dumps(entry, ensure_ascii=False) + "\n"
+    line = json.dumps(entry, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:  # file names need not be UTF-8
+        line = json.dumps(entry)
+    return line + "\n"

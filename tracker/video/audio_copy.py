@@ -20,6 +20,7 @@ from tracker.video.frame_source import Timeline
 from tracker.video.sound_clock import SoundClock
 from tracker.video.sound_encoder import SoundEncoder
 from tracker.video.sound_trial import copy_fault, decode_fault
+from tracker.video.trial_muxer import TrialMuxer
 
 # What players open in each container. FFmpeg would write more (PCM or Vorbis in MP4), but the file
 # would be silent in a browser or a phone. Matroska takes whatever FFmpeg lets it.
@@ -91,7 +92,8 @@ class AudioCopy:
         fault = f"players do not open {name} in {suffix}" if refused else copy_fault(source, suffix)
         if fault is None:
             self.copied = True
-            return self._copies(output.add_stream_from_template(self._source))
+            copy = output.add_stream_from_template(self._source)
+            return self._copies(copy, TrialMuxer(suffix, self._source))
         silent = decode_fault(source)
         if silent is not None:
             self._remarks.append(
@@ -132,10 +134,6 @@ class AudioCopy:
             packet, self._next = self._next, None
             yield packet
 
-    def refuse(self) -> None:
-        """Count a packet that the output did not take."""
-        self._damaged += 1
-
     def close(self) -> None:
         """Close the source."""
         self._container.close()
@@ -162,8 +160,11 @@ class AudioCopy:
         assert self._clock is not None
         return self._clock.mend(self._demux())
 
-    def _copies(self, output: AudioStream) -> Iterator[Packet | None]:
+    def _copies(self, output: AudioStream, trial: TrialMuxer) -> Iterator[Packet | None]:
         for packet in self._mended():
+            if packet is not None and not trial.takes(packet):
+                self._damaged += 1
+                continue
             if packet is not None:
                 packet.stream = output
             yield packet

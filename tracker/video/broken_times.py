@@ -10,8 +10,6 @@ from itertools import pairwise
 # Formats whose clock may be set anew (transport streams) may also jump ahead; less is a pause.
 # FFmpeg draws the same line.
 _JUMP = 10
-# A time further ahead than this is looked at twice, seconds.
-_PAUSE = Fraction(1, 2)
 # What is looked at after a strange time, frames or packets.
 LOOK_AHEAD = 4
 
@@ -51,7 +49,7 @@ def judge(
         # Coming back to the old clock takes one step that is larger than the whole way back.
         return Verdict.RESET if all(0 < s <= back for s in steps) else Verdict.STRAY
     ahead = time - last
-    if ahead <= max(_PAUSE, 2 * step):
+    if ahead <= 2 * step:
         return Verdict.FITS
     if any(last < after < time for after in following()):
         return Verdict.STRAY

@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import av
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 from av.packet import Packet
 
 from tracker.video.container import open_container, pick_audio
+from tracker.video.trial_muxer import TrialMuxer
 
 _PACKETS = 64  # more than a second of most codecs
 _READ = 4000  # packets of all streams: sound may begin late
 
 
-class _Named(BytesIO):
-    """A file in memory with a name, from which the container's format is guessed."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-
-
 def copy_fault(source: Path, suffix: str) -> str | None:
-    """Why a container does not take a file's sound as it is; None if it does.
-
-    A muxer refuses some sound only when it has seen packets, or when the file is completed, and
-    then the video is lost with it: so that is done once in memory.
-    """
+    """Why a container does not take a file's sound as it is; None if it does."""
     with open_container(source) as container:
         stream = pick_audio(container)
         assert stream is not None
         packets = _first(container, stream)
         taken = 0
         try:
-            with av.open(_Named(f"trial{suffix}"), "w") as output:
-                copy = output.add_stream_from_template(stream)
-                output.start_encoding()
+            with TrialMuxer(suffix, stream) as trial:
                 for number, packet in enumerate(packets):
                     packet.pts = packet.dts = round(number / 50 / packet.time_base)
-                    packet.stream = copy
-                    taken += _takes(output, packet)
+                    taken += trial.takes(packet)
         except (av.FFmpegError, OSError, ValueError) as error:
             return _reason(error)
     return None if taken or not packets else "its packets are damaged"
@@ -65,25 +52,15 @@ def decode_fault(source: Path) -> str | None:
     return reason
 
 
-def _first(container: av.container.InputContainer, stream: AudioStream) -> list[Packet]:
+def _first(container: InputContainer, stream: AudioStream) -> list[Packet]:
     packets: list[Packet] = []
-    try:
+    with suppress(av.FFmpegError, OSError):  # what is there is tried
         for packet in islice(container.demux(), _READ):
             if packet.stream.index == stream.index and packet.size:
                 packets.append(packet)
             if len(packets) == _PACKETS:
                 break
-    except (av.FFmpegError, OSError):
-        pass  # what is there is tried
     return packets
-
-
-def _takes(output: av.container.OutputContainer, packet: Packet) -> bool:
-    try:
-        output.mux(packet)
-    except (av.FFmpegError, ValueError):
-        return False
-    return True
 
 
 def _reason(error: Exception) -> str:

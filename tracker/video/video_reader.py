@@ -22,7 +22,6 @@ from tracker.video.container import (
     has_index,
     is_resettable,
     open_container,
-    pick_audio,
     pick_video,
     picture_error,
 )
@@ -167,7 +166,7 @@ class VideoReader(Closing):
             frames=stream.frames or None,
             duration=duration,
             rotation=self._orientation.degrees,
-            has_audio=pick_audio(self._container) is not None,
+            has_audio=bool(self._container.streams.audio),
             time_base=stream.time_base or 1 / FALLBACK_RATE,
             pixel_aspect=aspect,
         )
@@ -182,6 +181,14 @@ class VideoReader(Closing):
         """Find out until when the last frame is shown, and whether frames are missing after it."""
         timeline, stated = self.info.timeline, self._promised_end
         timeline.end = end
+        if timeline.joins:
+            where = f"after {float(timeline.joins[0].at):.1f} s"
+            more = len(timeline.joins) - 1
+            self.warnings = (
+                f"{self._path}: its clock begins anew {where}"
+                + (f" and {counted(more, 'time')} more" if more else "")
+                + "; times go on from there.",
+            )
         if stated is None or timeline.joins or is_resettable(self._container):
             return  # these state no duration; FFmpeg takes the last time less the first one
         promised = float(stated - self._start)

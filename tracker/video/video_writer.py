@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -148,7 +147,7 @@ class VideoWriter(Committing):
         frame.pts, frame.time_base = ticks, self._base
         self._last = ticks
         try:
-            self._mux(self._encode(frame))
+            self._container.mux(self._encode(frame))
             self._add_audio(float(ticks * self._base))
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
@@ -170,7 +169,7 @@ class VideoWriter(Committing):
             self.abort()
             raise InputError(f"{self._file.path} was not written: there was no frame to write.")
         try:
-            self._mux(self._last_packets())
+            self._container.mux(self._last_packets())
             end = None if self._keep_tail else float((self._last + self._step) * self._base)
             self._add_audio(end)
             self._container.close()
@@ -199,18 +198,8 @@ class VideoWriter(Committing):
 
     def _add_audio(self, seconds: float | None) -> None:
         if self._audio is not None:
-            self._mux(self._audio.until(seconds))
-
-    def _mux(self, packets: Iterable[Packet]) -> None:
-        for packet in packets:
-            try:
+            for packet in self._audio.until(seconds):
                 self._container.mux(packet)
-            except av.FFmpegError as error:
-                # The file's own errors are the system's; all others are said of a packet, maybe of
-                # one that had been waiting for its turn. The encoder's own packets are in order.
-                if isinstance(error, OSError) or self._audio is None:
-                    raise
-                self._audio.refuse()
 
     def _encode(self, frame: VideoFrame | None) -> list[Packet]:
         packets = list(self._stream.encode(frame))
