@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from pathlib import Path
 
 from av.video.frame import VideoFrame
 
+from tracker.system.counted import counted
 from tracker.video.broken_times import Verdict, judge
 from tracker.video.frame_source import ClockJoin, VideoInfo
 
@@ -85,3 +87,12 @@ class FrameClock:
 
     def _base_of(self, frame: VideoFrame) -> Fraction:
         return frame.time_base or self._base
+
+
+def joined_text(path: Path, joins: Sequence[ClockJoin]) -> str:
+    """What to say of a file whose clock was set anew."""
+    more = f" and {counted(len(joins) - 1, 'time')} more" if len(joins) > 1 else ""
+    return (
+        f"{path}: its clock begins anew after {float(joins[0].at):.1f} s{more}; "
+        "times go on from there."
+    )

@@ -54,6 +54,15 @@ def ends_in_zeros(path: Path) -> bool:
         return not any(file.read())
 
 
+def damaged_text(path: Path, end: float, count: int, promised: float | None = None) -> str:
+    """What to say of a file whose last frames are missing; times in seconds."""
+    rest = f" of the {promised:.1f} s that it promises" if promised is not None else ""
+    return (
+        f"{path} is damaged: its video ends after {end:.1f} s ({counted(count, 'frame')}){rest}; "
+        "what can be read is kept, copy or record the file again for the rest."
+    )
+
+
 def check_length(path: Path, format_name: str, start: Fraction) -> None:
     """Refuse a file that is shorter than its container says, if frames are lost with it.
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.system.closing import Closing
-from tracker.system.counted import counted
 from tracker.video.broken_times import LOOK_AHEAD
 from tracker.video.container import (
     clock_start,
@@ -31,9 +30,15 @@ from tracker.video.decoded_frame import (
     frame_to_rgb,
     orientation_from_matrix,
 )
-from tracker.video.frame_clock import FALLBACK_RATE, FrameClock
+from tracker.video.frame_clock import FALLBACK_RATE, FrameClock, joined_text
 from tracker.video.frame_source import SourceFrame, VideoInfo
-from tracker.video.truncation import check_length, ends_in_zeros, is_gap, promised_end
+from tracker.video.truncation import (
+    check_length,
+    damaged_text,
+    ends_in_zeros,
+    is_gap,
+    promised_end,
+)
 
 # Mean distance of frames against the stated rate: within this share the rate is constant.
 _CONSTANT = 0.1
@@ -71,6 +76,7 @@ class VideoReader(Closing):
     def __init__(self, path: Path) -> None:
         self.damaged = 0
         self.warnings: tuple[str, ...] = ()
+        self._broke_off = False
         self._path = Path(path)
         self._container = open_container(self._path)
         try:
@@ -121,11 +127,12 @@ class VideoReader(Closing):
         while True:
             try:
                 packet = next(packets, None)
-            except av.InvalidDataError:
-                self.damaged += 1
-                return
-            except (av.FFmpegError, OSError) as error:
+            except OSError as error:  # of the disk, not of the file
                 raise InputError(f"{self._path} cannot be read on: {error.strerror}.") from error
+            except av.FFmpegError:
+                self.damaged += 1
+                self._broke_off = True
+                return
             if packet is None:
                 return
             try:
@@ -182,27 +189,17 @@ class VideoReader(Closing):
         timeline, stated = self.info.timeline, self._promised_end
         timeline.end = end
         if timeline.joins:
-            where = f"after {float(timeline.joins[0].at):.1f} s"
-            more = len(timeline.joins) - 1
-            self.warnings = (
-                f"{self._path}: its clock begins anew {where}"
-                + (f" and {counted(more, 'time')} more" if more else "")
-                + "; times go on from there.",
-            )
+            self.warnings = (joined_text(self._path, timeline.joins),)
         if stated is None or timeline.joins or is_resettable(self._container):
-            return  # these state no duration; FFmpeg takes the last time less the first one
+            # No duration of the whole: FFmpeg takes the last time of a broadcast less the first.
+            if self._broke_off:
+                self.warnings += (damaged_text(self._path, end, count),)
+            return
         promised = float(stated - self._start)
         # Only MP4 counts its frames in an index of them all.
         indexed = self._stream.frames if has_index(self._container) else 0
         lost = self.damaged or count < indexed or ends_in_zeros(self._path)
-        constant = (
-            self.info.rate is not None and abs(spacing * float(self.info.rate) - 1) <= _CONSTANT
-        )
         if is_gap(end, promised) and lost:
-            self.warnings = (
-                f"{self._path} is damaged: its video ends after {end:.1f} s "
-                f"({counted(count, 'frame')}) of the {promised:.1f} s that it promises; what can "
-                "be read is kept, copy or record the file again for the rest.",
-            )
-        elif not constant:
+            self.warnings = (damaged_text(self._path, end, count, promised),)
+        elif self.info.rate is None or abs(spacing * float(self.info.rate) - 1) > _CONSTANT:
             timeline.end = max(end, promised)

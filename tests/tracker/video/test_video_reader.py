@@ -2,7 +2,6 @@ import re
 import struct
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import cv2
@@ -12,7 +11,6 @@ import pytest
 from model.errors import InputError
 from tests.support.video_files import cut, make_video, picture, tone
 from tracker.sources.open_source import camera_index, open_source
-from tracker.video.frame_clock import FrameClock
 from tracker.video.frame_source import VideoInfo
 from tracker.video.video_reader import VideoReader
 
@@ -70,15 +68,6 @@ def test_frames_without_times(tmp_path: Path) -> None:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     np.testing.assert_allclose(np.diff(times_of(path)), 1 / 25, atol=1e-6)
-
-
-def test_clock_repairs_missing_and_repeated_times() -> None:
-    base = Fraction(1, 1000)
-    clock = FrameClock(Fraction(0), VideoInfo("x", None, 1, 1, rate=Fraction(10), time_base=base))
-    pts = (None, None, 150, 150, 140, 300)
-    frames = [SimpleNamespace(pts=p, time_base=base, duration=0) for p in pts]
-    times = [clock.tick(frame) for frame in frames]  # type: ignore[arg-type]
-    np.testing.assert_allclose(times, [0, 0.1, 0.15, 0.151, 0.152, 0.3])
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, -90])
