@@ -8,11 +8,10 @@ from contextlib import AbstractContextManager, ExitStack
 from rich.console import Console
 from rich.text import Text
 
-# Of a message: damaged files make names and values of any length.
-_LONGEST = 500
-
 from model.stop_signals import ended_by_signals
 
+# Of a message: damaged files make names and values of any length.
+_LONGEST = 500
 # Of the command that runs, what it holds until its end.
 _held: list[ExitStack] = []
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -67,6 +69,9 @@ app.command(
 def main() -> None:
     """Entry point."""
     one_opencv_thread()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # file names may hold what cannot be printed
+            stream.reconfigure(errors="backslashreplace")
     run_command(lambda: app(prog_name="propnet-track"))
 
 

@@ -87,16 +87,34 @@ def test_video_without_a_face(run: Run, network: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
-def test_damage_found_at_the_end_leaves_nothing(run: Run, network: Path, tmp_path: Path) -> None:
-    video = make_video(
-        tmp_path / "in.mp4", 90, options={"movflags": "faststart"}, encoder={"g": "10"}
-    )
-    data = video.read_bytes()
-    video.write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
-    result = run(video, "--out", tmp_path / "out.mp4", "--weights", network)
+def half_of_zeros(path: Path) -> Path:
+    """What a download leaves that reserved its space and broke off."""
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+    return path
+
+
+def test_damage_found_at_the_end_is_a_warning(run: Run, network: Path, tmp_path: Path) -> None:
+    options = {"options": {"movflags": "faststart"}, "encoder": {"g": "10"}}
+    video = half_of_zeros(make_video(tmp_path / "in.mp4", 90, **options))
+    out, save = tmp_path / "out.mp4", tmp_path / "out.csv"
+    result = run(video, "--out", out, "--save", save, "--weights", network)
     assert result.code == 2
+    assert "no face in any of its" in result.err
     assert "is damaged" in result.err
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+    image, moves = portrait_image(), portrait_motion(60)
+    pictures = [portrait_frame(image, move) for move in moves]
+    half_of_zeros(make_video(video, pictures=pictures, **options))
+    result = run(video, "--out", out, "--save", save, "--weights", network)
+    assert result.code == 0
+    assert result.err.startswith(f"warning: {video} is damaged: its video ends after ")
+    assert result.err.count("\n") == 1
+    with VideoReader(out) as kept:
+        frames = len(list(kept))
+    assert 5 <= frames < 55
+    assert len(save.read_text().splitlines()) == frames + 1
 
 
 def test_mistakes_are_one_sentence_and_code_2(run: Run, network: Path, tmp_path: Path) -> None:

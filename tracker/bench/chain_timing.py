@@ -21,8 +21,9 @@ from tracker.system.stopwatch import Stopwatch
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.options import TrackerOptions
 from tracker.tracking.results import Face
+from tracker.video.frame_clock import FALLBACK_RATE
 from tracker.video.frame_source import SourceFrame, VideoInfo
-from tracker.video.video_reader import FALLBACK_RATE, VideoReader
+from tracker.video.video_reader import VideoReader
 from tracker.video.video_writer import VideoWriter
 
 # In the order in which a frame passes them.

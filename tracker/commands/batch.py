@@ -24,6 +24,7 @@ from tracker.runs.ray_cluster import RayCluster
 from tracker.runs.worker_processes import run_parallel
 from tracker.sources.file_list import find_inputs
 from tracker.system.cores import available_cores
+from tracker.system.counted import counted
 from tracker.tracking.face_tracker import Tracker
 
 _FORMATS = (*(suffix.removeprefix(".") for suffix in TABLE_SUFFIXES), "none")
@@ -112,13 +113,16 @@ def batch_command(
             frames = result.summary.frames if result.summary else 0
             counts.update({"failed": int(result.error is not None), "frames": frames})
             bar.advance(frames)
+            for text in result.summary.warnings if result.summary else ():
+                bar.say(f"warning: {text}")
             if result.error is not None:
                 bar.say(f"failed: {result.error}")
             for note in result.summary.source_notes if result.summary else ():
                 bar.say(f"{result.job.source}: {note}")
     made = len(todo) - counts["failed"]
     typer.echo(
-        f"{made} of {len(planned)} files tracked ({counts['frames']} frames), "
+        f"{made} of {len(planned)} files tracked "
+        f"({counted(counts['frames'], 'frame')}), "
         f"{len(planned) - len(todo)} done before, {counts['failed']} failed; "
         f"see {manifest.path}"
     )

@@ -135,6 +135,7 @@ def track(
         parse_rate,
         parse_size,
     )
+    from tracker.system.counted import counted  # noqa: PLC0415
     from tracker.system.native_stderr import native_stderr_hidden  # noqa: PLC0415
 
     given: str | Path = _one_source(video, source)
@@ -185,13 +186,15 @@ def track(
     share = 100 * summary.frames_with_face / max(summary.frames, 1)
     speed = summary.frames / max(summary.seconds, 1e-9)
     typer.echo(
-        f"{summary.frames} frames, {summary.faces} face{'s' * (summary.faces != 1)}, "
+        f"{counted(summary.frames, 'frame')}, {counted(summary.faces, 'face')}, "
         f"a face in {share:.1f} % of the frames, {speed:.1f} frames/s with {summary.engine}"
         + "".join(f"; wrote {path}" for path in (picture, *tables, folder) if path)
         + "".join(f"; {note}" for note in (*summary.source_notes, *summary.notes))
-        + (f"; {summary.damaged} damaged packets skipped" if summary.damaged else "")
-        + (f"; {summary.dropped} frames came too fast" if summary.dropped else "")
+        + (f"; {counted(summary.damaged, 'damaged packet')} skipped" if summary.damaged else "")
+        + (f"; {counted(summary.dropped, 'frame')} came too fast" if summary.dropped else "")
     )
+    for text in summary.warnings:
+        typer.echo(f"warning: {text}", err=True)
     if stopped:
         leave(stopped)
     if summary.lost:

@@ -27,6 +27,7 @@ def track_series(source: str | Path, job: Job) -> None:
     from tracker.runs.file_series import plan_jobs, run_series  # noqa: PLC0415
     from tracker.runs.job import Stopped  # noqa: PLC0415
     from tracker.sources.file_list import find_inputs  # noqa: PLC0415
+    from tracker.system.counted import counted  # noqa: PLC0415
     from tracker.system.native_stderr import native_stderr_hidden  # noqa: PLC0415
     from tracker.tracking.face_tracker import Tracker  # noqa: PLC0415
 
@@ -53,6 +54,8 @@ def track_series(source: str | Path, job: Job) -> None:
                     bar.say(f"failed: {result.error}")
                 else:
                     tracked += 1
+                    for text in result.summary.warnings:
+                        bar.say(f"warning: {text}")
                     frames += result.summary.frames
                     seen += result.summary.frames_with_face > 0
                     for note in result.summary.source_notes:
@@ -62,8 +65,9 @@ def track_series(source: str | Path, job: Job) -> None:
             stopped = early
         engine = tracker.engine.description
     typer.echo(
-        f"{tracked} of {len(jobs)} files tracked, a face in {seen} of them, {frames} frames, with "
-        f"{engine}" + "".join(f"; wrote into {path}" for path in {job.out, job.save} if path)
+        f"{tracked} of {len(jobs)} files tracked, a face in {seen} of them, "
+        f"{counted(frames, 'frame')}, with {engine}"
+        + "".join(f"; wrote into {path}" for path in {job.out, job.save} if path)
     )
     if stopped:
         leave(stopped, f"{jobs[tracked + failed].source}: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -18,10 +19,16 @@ class AnnotatedVideo:
     Args:
         writer: of the file; closed here.
         layers: what to draw.
+        warn: told what happened to the sound, when the file is complete.
     """
 
-    def __init__(self, writer: VideoWriter | PictureWriter, layers: frozenset[str]) -> None:
-        self._writer, self._layers = writer, layers
+    def __init__(
+        self,
+        writer: VideoWriter | PictureWriter,
+        layers: frozenset[str],
+        warn: Callable[[str], object],
+    ) -> None:
+        self._writer, self._layers, self._warn = writer, layers, warn
         self._thread = WriteBehind(self._work)
         # Undone in turn: what goes wrong while the thread ends takes the file away as well.
         self._open = ExitStack()
@@ -38,6 +45,9 @@ class AnnotatedVideo:
         if early:
             self._writer.cut_audio()
         self._writer.close()
+        if isinstance(self._writer, VideoWriter):
+            for text in self._writer.notes:
+                self._warn(text)
 
     def __enter__(self) -> Self:
         return self

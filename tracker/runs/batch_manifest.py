@@ -51,8 +51,8 @@ class Manifest:
     """The manifest of an output folder.
 
     Each line has: input, size, modified, settings (see `Identity`), status ("done" or "failed"),
-    outputs, frames, frames_with_face, faces, seconds, engine and error. A line is added when its
-    file is finished, so a batch that was killed loses only what it was working on.
+    outputs, frames, frames_with_face, faces, seconds, engine, warnings and error. A line is added
+    when its file is finished, so a batch that was killed loses only what it was working on.
 
     Args:
         folder: where it is, as `NAME`; it exists.
@@ -122,9 +122,15 @@ def _entry(result: Result) -> dict[str, Any]:
         "seconds": round(summary.seconds, 3) if summary else 0,
         "engine": summary.engine if summary else None,
         "notes": list(summary.source_notes) if summary else [],
+        "warnings": list(summary.warnings) if summary else [],
         "error": result.error,
     }
 
 
 def _line(entry: dict[str, Any]) -> str:
-    return json.dumps(entry, ensure_ascii=False) + "\n"
+    line = json.dumps(entry, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:  # file names need not be UTF-8
+        line = json.dumps(entry)
+    return line + "\n"

@@ -93,11 +93,21 @@ def run_series(
 def attempt(
     job: Job, tracker: Tracker, on_frame: Callable[[int, float | None], None] | None = None
 ) -> Result:
-    """Run a job; what is wrong with its file becomes part of the result."""
+    """Run a job; whatever its file raises becomes part of the result, and the others go on."""
     try:
         return Result(job, run_job(job, on_frame=on_frame, tracker=tracker))
     except InputError as error:
         return Result(job, error=str(error))
+    except Exception as error:
+        return Result(
+            job,
+            error=f"{job.source} cannot be tracked: {type(error).__name__}: {_first_line(error)}. "
+            "The file may be damaged; if others can play it, please report this.",
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "no reason given").rstrip(".")
 
 
 def make_folder(folder: Path, inputs: Sequence[Path]) -> None:

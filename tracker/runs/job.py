@@ -112,6 +112,7 @@ class Summary:
         ended: whether the user ended the run in the preview.
         notes: what else the user should know.
         source_notes: what of it is about this source, see `VideoInfo.notes`.
+        warnings: what is wrong with the file and did not keep it from being tracked, sentences.
     """
 
     frames: int
@@ -125,6 +126,7 @@ class Summary:
     ended: bool = False
     notes: tuple[str, ...] = ()
     source_notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Stopped(KeyboardInterrupt):

@@ -37,20 +37,23 @@ class User:
     stopped: Callable[[], bool]
 
 
-def open_video(job: Job, info: VideoInfo, stack: ExitStack) -> list[Output]:
+def open_video(
+    job: Job, info: VideoInfo, stack: ExitStack, warn: Callable[[str], object]
+) -> list[Output]:
     """The annotated video or picture, if one is wanted; it needs no network to be opened.
 
     Args:
         job: what is wanted.
         info: the source.
         stack: closes it.
+        warn: told at its end what happened to the sound.
 
     Raises:
         InputError: it cannot be written.
     """
     if job.out is None:
         return []
-    return [stack.enter_context(AnnotatedVideo(_writer(job, job.out, info), job.layers))]
+    return [stack.enter_context(AnnotatedVideo(_writer(job, job.out, info), job.layers, warn))]
 
 
 def open_others(

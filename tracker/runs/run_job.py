@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
@@ -99,7 +99,8 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             raise InputError(
                 f"{source.info.name} can be read only once: --offline-smooth needs a file."
             )
-        outputs = open_video(job, source.info, stack)
+        heard: list[str] = []
+        outputs = open_video(job, source.info, stack, heard.append)
         if tracker is None:
             tracker = stack.enter_context(Tracker(job.weights, job.engine, job.options, watcher))
         tracker.reset()
@@ -141,14 +142,9 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             if not count:
                 raise
             lost = str(error)
+        warnings = source.warnings if isinstance(source, VideoReader) else ()
         if not (hits or once or job.faceless or stop.is_set()):
-            size = f"{source.info.width}x{source.info.height}"
-            least = tracker.smallest_face(source.info.width, source.info.height)
-            raise InputError(
-                f"{job.source}: no face in any of its {count} frames, so nothing was written; "
-                f"faces must be at least {least} pixels high to be found in {size}"
-                f"{_or_the_network(job.weights)}."
-            )
+            raise _no_face(source.info, count, tracker, job.weights, warnings)
         # Completing the files is part of the work: x264 holds back dozens of frames until then.
         everything.close(early)
         seconds = time.perf_counter() - begin
@@ -164,6 +160,7 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             ended=ended.is_set(),
             notes=(*_notes(tracker), *notes),
             source_notes=source.info.notes,
+            warnings=(*warnings, *(f"{source.info.name}: {text}." for text in heard)),
         )
         return summary, stop if stop.is_set() and not once else None
 
@@ -198,6 +195,18 @@ def _or_the_network(weights: str) -> str:
     if f"{weights}.onnx" in shipped():
         return ""
     return f"; or {Path(weights).name} is at fault, which does not know them: try without --weights"
+
+
+def _no_face(
+    info: VideoInfo, count: int, tracker: Tracker, weights: str, warnings: Sequence[str]
+) -> InputError:
+    least = tracker.smallest_face(info.width, info.height)
+    where = "its only frame" if count == 1 else f"any of its {count} frames"
+    return InputError(
+        f"{info.name}: no face in {where}, so nothing was written; faces must be at least {least} "
+        f"pixels high to be found in {info.width}x{info.height}{_or_the_network(weights)}."
+        + "".join(f" Besides, {text}" for text in warnings)
+    )
 
 
 def _notes(tracker: Tracker) -> tuple[str, ...]:

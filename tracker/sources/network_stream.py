@@ -162,7 +162,12 @@ class _Connection:
     def _open(self) -> tuple[InputContainer, VideoStream]:
         limit = self._options.timeout
         try:
-            container = av.open(self._url, options=_OPTIONS, timeout=(2 * limit, limit))
+            container = av.open(
+                self._url,
+                options=_OPTIONS,
+                timeout=(2 * limit, limit),
+                metadata_errors="replace",
+            )
         except av.ExitError as error:
             raise InputError(
                 f"{self._name} gives no answer within {2 * limit:.0f} s: check address and network."

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 
 from model.errors import InputError
-from tracker.video.container import clock_start, open_container, pick_audio
+from tracker.system.counted import counted
+from tracker.video.container import clock_start, is_resettable, open_container, pick_audio
+from tracker.video.frame_source import Timeline
+from tracker.video.sound_clock import SoundClock
+from tracker.video.sound_encoder import SoundEncoder
+from tracker.video.sound_trial import copy_fault, decode_fault
+from tracker.video.trial_muxer import TrialMuxer
 
 # What players open in each container. FFmpeg would write more (PCM or Vorbis in MP4), but the file
 # would be silent in a browser or a phone. Matroska takes whatever FFmpeg lets it.
@@ -25,57 +30,91 @@ _COPIED = {
 }
 _COPIED[".m4v"] = _COPIED[".mp4"]
 _COPIED[".webm"] = {"opus", "libopus", "vorbis", "libvorbis"}  # all that it may hold
-# Transparent for speech and music in stereo by common listening tests.
-_BIT_RATE = 160_000
-_MPEG_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-_AAC_RATES = (*_MPEG_RATES, 64_000, 88_200, 96_000)
-# container -> encoder for what is not copied, its sample format, and sampling rates.
-_ENCODERS = {".webm": ("libopus", "flt", (8000, 12_000, 16_000, 24_000, 48_000))}
-_AAC = ("aac", "fltp", _AAC_RATES)
+
+# Of a packet, samples and samples per second, where a stream does not say.
+_FRAME, _RATE = 1024, 48_000
 
 
 class AudioCopy:
     """The main audio stream of a file, packet by packet as the video is written.
 
     Packets are copied as they are. A codec that the output's container cannot hold, or that players
-    do not open in it, is encoded again as AAC (in WebM as Opus), so the sound is kept in every
-    case.
+    do not open in it, is encoded again as AAC (in WebM as Opus). Sound that can neither be copied
+    nor decoded is left out. Broken times are mended (see `SoundClock`); whatever is wrong with the
+    sound is told by `notes` and costs nothing but sound.
 
     Args:
         source: the file whose sound to carry over.
         output: container being written; the stream is added to it.
         suffix: extension of the output, in lower case.
+        timeline: of the video that is being read from the file.
 
     Attributes:
-        copied: True if packets are copied, False if the sound is encoded again.
+        copied: True if packets are copied, False if the sound is encoded again or left out.
 
     Raises:
         InputError: the source has no audio stream.
     """
 
-    def __init__(self, source: Path, output: OutputContainer, suffix: str) -> None:
-        self._container = open_container(source)
-        stream = pick_audio(self._container)
-        if stream is None:
-            self._container.close()
-            raise InputError(f"{source} has no audio stream that can be read.")
-        self._source = stream
-        self._start = clock_start(self._container)
-        copied = self._copy_stream(output, suffix)
-        self.copied = copied is not None
-        self._packets = (
-            self._copies(copied) if copied is not None else self._encoded(output, suffix)
-        )
+    def __init__(
+        self, source: Path, output: OutputContainer, suffix: str, timeline: Timeline | None = None
+    ) -> None:
+        self.copied = False
+        self._damaged = 0
+        self._remarks: list[str] = []
+        self._clock: SoundClock | None = None
         self._next: Packet | None = None
-
-    def _copy_stream(self, output: OutputContainer, suffix: str) -> AudioStream | None:
-        allowed = _COPIED.get(suffix)
-        if allowed is not None and self._source.codec_context.name not in allowed:
-            return None
+        self._packets: Iterator[Packet | None] = iter(())
+        self._container = open_container(source)
         try:
-            return output.add_stream_from_template(self._source)
-        except (ValueError, av.FFmpegError):
-            return None
+            stream = pick_audio(self._container)
+            if stream is None and not self._container.streams.audio:
+                raise InputError(f"{source} has no audio stream that can be read.")
+            if stream is None:
+                self._remarks.append("the sound is left out: its codec is unknown here")
+                return
+            self._source = stream
+            self._clock = SoundClock(
+                clock_start(self._container),
+                timeline or Timeline(),
+                Fraction(stream.codec_context.frame_size or _FRAME, stream.rate or _RATE),
+                jumps=is_resettable(self._container),
+            )
+            self._packets = self._open(source, output, suffix)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, source: Path, output: OutputContainer, suffix: str) -> Iterator[Packet | None]:
+        name = self._source.codec_context.name
+        allowed = _COPIED.get(suffix)
+        refused = allowed is not None and name not in allowed
+        fault = f"players do not open {name} in {suffix}" if refused else copy_fault(source, suffix)
+        if fault is None:
+            self.copied = True
+            copy = output.add_stream_from_template(self._source)
+            return self._copies(copy, TrialMuxer(suffix, self._source))
+        silent = decode_fault(source)
+        if silent is not None:
+            self._remarks.append(
+                f"the sound is left out: it cannot be copied ({fault}) or decoded ({silent})"
+            )
+            return iter(())
+        encoder = SoundEncoder(output, suffix, self._source)
+        self._remarks.append(f"the sound is encoded again as {encoder.title}: {fault}")
+        return self._encoded(encoder)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What happened to the sound, so far; nothing if it was copied as it is."""
+        clock = self._clock
+        counts = [
+            (clock.moved if clock else 0, "sound packet", "with an impossible time moved"),
+            (clock.dropped if clock else 0, "sound packet", "left out: repeated or overlapping"),
+            (self._damaged, "damaged sound packet", "left out"),
+        ]
+        counted_notes = [f"{counted(n, what)} {done}" for n, what, done in counts if n]
+        return (*self._remarks, *counted_notes)
 
     def until(self, seconds: float | None) -> Iterator[Packet]:
         """Packets not given out yet that start before a time.
@@ -85,7 +124,7 @@ class AudioCopy:
         """
         while True:
             if self._next is None:
-                self._next = next(self._packets, None)
+                self._next = self._fetch(seconds)
             if self._next is None:
                 return
             begin = self._next.pts if self._next.pts is not None else self._next.dts
@@ -99,56 +138,50 @@ class AudioCopy:
         """Close the source."""
         self._container.close()
 
-    def _demux(self) -> Iterator[Packet]:
+    def _fetch(self, seconds: float | None) -> Packet | None:
+        """The next packet; None if there is none, or none yet."""
+        if self._clock is not None:
+            self._clock.now = None if seconds is None else Fraction(seconds)
         try:
-            yield from self._container.demux(self._source)
-        except av.FFmpegError:  # damage: the sound ends here; the video reader reports the file
-            return
+            return next(self._packets, None)
+        except (av.FFmpegError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            self._remarks.append(f"the sound ends early: {reason}")
+            self._packets = iter(())
+            return None
 
-    def _copies(self, output: AudioStream) -> Iterator[Packet]:
-        for packet in self._demux():
-            if packet.size == 0 or packet.dts is None:
+    def _demux(self) -> Iterator[Packet]:
+        with suppress(av.FFmpegError):  # damage: the sound ends here; the video's reader tells it
+            for packet in self._container.demux(self._source):
+                if packet.size:
+                    yield packet
+
+    def _mended(self) -> Iterator[Packet | None]:
+        assert self._clock is not None
+        return self._clock.mend(self._demux())
+
+    def _copies(self, output: AudioStream, trial: TrialMuxer) -> Iterator[Packet | None]:
+        for packet in self._mended():
+            if packet is not None and not trial.takes(packet):
+                self._damaged += 1
                 continue
-            shift = round(self._start / packet.time_base)
-            packet.dts -= shift
-            if packet.pts is not None:
-                packet.pts -= shift
-            packet.stream = output
+            if packet is not None:
+                packet.stream = output
             yield packet
 
-    def _encoded(self, output: OutputContainer, suffix: str) -> Iterator[Packet]:
-        """Packets encoded again; the stream is added at once, the work is done when asked for."""
-        codec, form, rates = _ENCODERS.get(suffix, _AAC)
-        rate = _nearest(rates, self._source.rate or 48_000)
-        # Two channels are what everything can play.
-        layout = "mono" if self._source.channels == 1 else "stereo"
-        stream = output.add_stream(codec, rate=rate)
-        assert isinstance(stream, AudioStream)
-        stream.layout = layout
-        stream.bit_rate = _BIT_RATE
-        return self._encode(stream, AudioResampler(format=form, layout=layout, rate=rate))
-
-    def _encode(self, stream: AudioStream, resampler: AudioResampler) -> Iterator[Packet]:
-        # The resampler puts out times in ticks of its own rate.
-        shift = round(self._start * resampler.rate)
-        for frame in self._decoded():
-            for part in resampler.resample(frame):
-                part.pts = None if part.pts is None else part.pts - shift
-                yield from stream.encode(part)
-        for part in resampler.resample(None):
-            part.pts = None if part.pts is None else part.pts - shift
-            yield from stream.encode(part)
-        yield from stream.encode(None)
-
-    def _decoded(self) -> Iterator[AudioFrame]:
-        for packet in self._demux():
+    def _encoded(self, encoder: SoundEncoder) -> Iterator[Packet | None]:
+        """Packets encoded again; the work is done when they are asked for."""
+        for packet in self._mended():
+            if packet is None:
+                yield None
+                continue
             try:
                 frames: list[Any] = packet.decode()
-            except av.FFmpegError:  # one damaged packet is a few milliseconds of silence
-                continue
-            yield from frames
-
-
-def _nearest(rates: Sequence[int], rate: int) -> int:
-    """The sampling rate that the codec has nearest to the given one."""
-    return min(rates, key=lambda other: abs(other - rate))
+                for frame in frames:
+                    yield from encoder.encode(frame)
+            except (av.FFmpegError, ValueError):  # a few milliseconds of silence
+                self._damaged += 1
+        with suppress(av.FFmpegError):  # what a decoder held back
+            for last in self._source.codec_context.decode(None):
+                yield from encoder.encode(last)
+        yield from encoder.finish()

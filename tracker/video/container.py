@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.format import Flags
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -34,7 +35,8 @@ def open_container(path: Path) -> InputContainer:
         container = av.open(
             f"file:{path}",
             options={"protocol_whitelist": "file,crypto,data"},
-            metadata_errors="replace",  # titles in other encodings than UTF-8
+            # Titles and the like come in any encoding; nothing depends on them.
+            metadata_errors="replace",
         )
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: permission denied.") from error
@@ -88,8 +90,19 @@ def pick_video_stream(container: InputContainer, name: str) -> VideoStream:
 def pick_audio(container: InputContainer) -> AudioStream | None:
     """The main audio stream, None without one (or without one that is known here)."""
     best = container.streams.best("audio")
-    known = best is not None and best.codec_context is not None
-    return best if known and isinstance(best, AudioStream) else None
+    known = [s for s in container.streams.audio if s.codec_context is not None]
+    main = [s for s in known if best is not None and s.index == best.index]
+    return next(iter(main + known), None)
+
+
+def is_resettable(container: InputContainer) -> bool:
+    """Whether the clock of this kind of file may be set anew or jump, as in broadcasts."""
+    return Flags.ts_discont in Flags(container.format.flags)
+
+
+def has_index(container: InputContainer) -> bool:
+    """Whether this kind of file lists every frame that it holds."""
+    return container.format.name.startswith("mov")
 
 
 def clock_start(container: InputContainer) -> Fraction:

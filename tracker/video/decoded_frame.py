@@ -1,16 +1,13 @@
-"""When a frame is shown: presentation times that always grow."""
+"""From a decoded frame to an upright picture of 8-bit RGB."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
-
-from tracker.video.frame_source import VideoInfo
 
 _UNSPECIFIED = 2  # colour matrix "unknown" in the H.264 standard's table
 _HD_LINES = 720
@@ -82,40 +79,3 @@ def orientation_from_matrix(matrix: NDArray[np.integer]) -> Orientation:
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return Orientation(False, a < 0, d < 0)
     return Orientation(True, c < 0, b < 0)
-
-
-# Frame rate to assume where neither packets nor header tell the time (bare H.264 streams); FFmpeg
-# assumes the same.
-FALLBACK_RATE = Fraction(25)
-
-
-class FrameClock:
-    """Turns the presentation timestamps of decoded frames into seconds.
-
-    Args:
-        start: presentation time at which the player's clock shows 0, seconds.
-        info: rate and time base of the video, for frames that do not say theirs.
-
-    Attributes:
-        end: seconds at which the last frame ends.
-    """
-
-    def __init__(self, start: Fraction, info: VideoInfo) -> None:
-        self._start = start
-        self._base = info.time_base
-        self._step = 1 / (info.rate or FALLBACK_RATE)
-        self._last: Fraction | None = None
-        self.end = 0.0
-
-    def tick(self, frame: VideoFrame) -> float:
-        """Time of the next frame, later than the one before."""
-        base = frame.time_base or self._base
-        time = None if frame.pts is None else frame.pts * base - self._start
-        if time is None:
-            time = Fraction(0) if self._last is None else self._last + self._step
-        elif self._last is not None and time <= self._last:
-            # One tick only: the frames after this one keep their own times.
-            time = self._last + self._base
-        self._last = time
-        self.end = float(time + (frame.duration * base if frame.duration else self._step))
-        return float(time)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,32 @@ from numpy.typing import NDArray
 # Ticks per second where a source has no clock of its own (cameras): the clock of MPEG. Every usual
 # frame rate is a whole number of its ticks, except the 1001 family, which is off by half a tick.
 CLOCK = Fraction(1, 90_000)
+
+
+@dataclass(frozen=True)
+class ClockJoin:
+    """Where the clock of a file is set anew, as in recordings that were joined.
+
+    Attributes:
+        at: seconds on the source's clock, which goes on.
+        shift: what to add from there on to the times that the file states, seconds.
+    """
+
+    at: Fraction
+    shift: Fraction
+
+
+@dataclass
+class Timeline:
+    """What is known of a file's clock only once its frames have been read; grows meanwhile.
+
+    Attributes:
+        joins: where it was set anew, so far.
+        end: seconds at which the last frame ends, once all frames have been read; None if unknown.
+    """
+
+    joins: list[ClockJoin] = field(default_factory=list)
+    end: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +64,7 @@ class VideoInfo:
         piped: frames come from another program, which waits for us; none is dropped.
         still: a single picture, without time.
         notes: what the user should know about the file.
+        timeline: what reading the frames shows of the file's clock.
     """
 
     name: str
@@ -55,6 +82,7 @@ class VideoInfo:
     piped: bool = False
     still: bool = False
     notes: tuple[str, ...] = ()
+    timeline: Timeline = field(default_factory=Timeline, compare=False, repr=False)
 
     @property
     def once(self) -> bool:

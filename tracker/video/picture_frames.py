@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.system.closing import Closing
-from tracker.video.decoded_frame import FALLBACK_RATE
+from tracker.video.frame_clock import FALLBACK_RATE
 from tracker.video.frame_source import SourceFrame, VideoInfo
 from tracker.video.picture_decode import read_picture_bytes, unreadable
 

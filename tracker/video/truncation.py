@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,9 +11,19 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from model.errors import InputError
+from tracker.system.counted import counted
 from tracker.video.container import open_container, pick_video
 from tracker.video.container_sizes import missing_bytes
-from tracker.video.decoded_frame import FALLBACK_RATE
+from tracker.video.frame_clock import FALLBACK_RATE
+
+# Matroska's DURATION tag: hh:mm:ss.fraction of a stream's end. Anybody may write anything there.
+_TAG = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
+# A file whose sizes are in order may still end early: a download that was filled up with zeros.
+# Durations in headers are rounded up to a second by some writers and to the audio's end by others,
+# so only a gap over both of these tells anything.
+_GAP_SECONDS = 1.0
+_GAP_SHARE = 0.02
+_TAIL = 1024
 
 
 def promised_end(container: InputContainer, stream: VideoStream) -> Fraction | None:
@@ -21,14 +32,35 @@ def promised_end(container: InputContainer, stream: VideoStream) -> Fraction | N
     begin = (stream.start_time or 0) * base
     if stream.duration:
         return begin + stream.duration * base
-    tag = stream.metadata.get("DURATION", "")  # Matroska: hh:mm:ss.fraction of the stream's end
-    if tag.count(":") == 2:
-        hours, minutes, seconds = tag.split(":")
-        return 3600 * Fraction(hours) + 60 * Fraction(minutes) + Fraction(seconds)
     # The container's duration is its longest stream's, which may be another one.
-    if container.duration and len(container.streams) == 1:
-        return begin + Fraction(container.duration, av.time_base)
-    return None
+    whole = begin + Fraction(container.duration, av.time_base) if container.duration else None
+    if tag := _TAG.fullmatch(stream.metadata.get("DURATION", "").strip()):
+        hours, minutes, seconds = map(Fraction, tag.groups())
+        tagged = 3600 * hours + 60 * minutes + seconds
+        # Tools that cut copy tags as they are; no stream outlasts its container.
+        return tagged if whole is None else min(tagged, whole)
+    return whole if len(container.streams) == 1 else None
+
+
+def is_gap(end: float, promised: float) -> bool:
+    """Whether a video that ends at `end` seconds ends well before `promised`."""
+    return promised - end > max(_GAP_SECONDS, _GAP_SHARE * promised)
+
+
+def ends_in_zeros(path: Path) -> bool:
+    """Whether a file's last part was never written, as in a download that broke off."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - _TAIL, 0))
+        return not any(file.read())
+
+
+def damaged_text(path: Path, end: float, count: int, promised: float | None = None) -> str:
+    """What to say of a file whose last frames are missing; times in seconds."""
+    rest = f" of the {promised:.1f} s that it promises" if promised is not None else ""
+    return (
+        f"{path} is damaged: its video ends after {end:.1f} s ({counted(count, 'frame')}){rest}; "
+        "what can be read is kept, copy or record the file again for the rest."
+    )
 
 
 def check_length(path: Path, format_name: str, start: Fraction) -> None:
@@ -54,16 +86,17 @@ def check_length(path: Path, format_name: str, start: Fraction) -> None:
     if stream.frames:
         if whole >= stream.frames:
             return
-        count = f"{whole} of its {stream.frames}"
+        count = f"{whole} of its {counted(stream.frames, 'frame')} can be read"
     elif torn or promised is None:
-        count = f"only {whole}"
+        count = f"only {counted(whole, 'frame')} can be read"
     else:
         # One and a half frames of slack for durations that were rounded to milliseconds.
         if end >= promised - Fraction(3, 2) / rate:
             return
-        count = f"{whole} of its about {round((promised - start) * rate)}"
+        expected = counted(round((promised - start) * rate), "frame")
+        count = f"{whole} of its about {expected} can be read"
     raise InputError(
-        f"{path} is cut short: {count} frames are there and {lost} bytes are missing at its end; "
+        f"{path} is cut short: {count}, {counted(lost, 'byte')} missing at its end; "
         f"copy or record it again, or keep the readable part with ffmpeg -i {path.name} -c copy "
         f"part{path.suffix}."
     )

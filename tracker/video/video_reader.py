@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,29 +15,33 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from tracker.system.closing import Closing
+from tracker.video.broken_times import LOOK_AHEAD
 from tracker.video.container import (
     clock_start,
+    has_index,
+    is_resettable,
     open_container,
-    pick_audio,
     pick_video,
     picture_error,
 )
 from tracker.video.decoded_frame import (
-    FALLBACK_RATE,
     UPRIGHT,
-    FrameClock,
     Orientation,
     frame_to_rgb,
     orientation_from_matrix,
 )
+from tracker.video.frame_clock import FALLBACK_RATE, FrameClock, joined_text
 from tracker.video.frame_source import SourceFrame, VideoInfo
-from tracker.video.truncation import check_length, promised_end
+from tracker.video.truncation import (
+    check_length,
+    damaged_text,
+    ends_in_zeros,
+    is_gap,
+    promised_end,
+)
 
-# A file whose sizes are in order may still end early: a download that was filled up with zeros.
-# Durations in headers are rounded up to a second by some writers and to the audio's end by others,
-# so only a gap over both of these counts as damage.
-GAP_SECONDS = 1.0
-GAP_SHARE = 0.02
+# Mean distance of frames against the stated rate: within this share the rate is constant.
+_CONSTANT = 0.1
 
 
 class VideoReader(Closing):
@@ -44,13 +49,15 @@ class VideoReader(Closing):
 
     Timestamps are the presentation timestamps on the player's clock (0 where the earliest of the
     audio and video streams starts). A frame without one is placed one mean frame after its
-    predecessor, one that does not grow a tick after it. Rotation and mirroring metadata is applied.
+    predecessor, one that does not grow a tick after it; where the file's clock is set anew, times
+    go on (see `FrameClock`). Rotation and mirroring metadata is applied.
 
-    A truncated file is an `InputError`. The rule: it is truncated if the container's own sizes go
-    beyond the end of the file and video frames are missing (found when it is opened, before any
-    work), or if the last frame ends more than 1 s and more than 2 % before the video's stated end
-    (found after the last frame). Frame counts of headers are never held against a whole file.
-    Packets that cannot be decoded are skipped and counted in `damaged`.
+    A file that is cut short is an `InputError`: the container's own sizes go beyond the end of the
+    file and video frames are missing, which is found before any work. Frame counts and durations of
+    headers are never held against a whole file. Packets that cannot be decoded are skipped and
+    counted in `damaged`. If the video ends well before its stated end (`is_gap`), then either
+    there is other evidence of a loss (damage, an end in zeros) and `warnings` says so, or the last
+    frame is shown until then (`VideoInfo.timeline`), unless a constant rate contradicts that.
 
     Args:
         path: the file.
@@ -68,6 +75,8 @@ class VideoReader(Closing):
 
     def __init__(self, path: Path) -> None:
         self.damaged = 0
+        self.warnings: tuple[str, ...] = ()
+        self._broke_off = False
         self._path = Path(path)
         self._container = open_container(self._path)
         try:
@@ -80,7 +89,8 @@ class VideoReader(Closing):
             self._frames = self._decode()
             # Two frames ahead: the size and rotation are known for sure only from a frame, and a
             # picture in a video's clothes (GIF) has no second one.
-            self._ahead = [frame for _, frame in zip(range(2), self._frames, strict=False)]
+            self._ahead: deque[VideoFrame] = deque()
+            self._look_ahead(2)
             self._orientation = self._check_first()
             self.info = self._describe()
         except BaseException:
@@ -88,11 +98,13 @@ class VideoReader(Closing):
             raise
 
     def __iter__(self) -> Iterator[SourceFrame]:
-        clock = FrameClock(self._start, self.info)
-        count = 0
+        clock = FrameClock(self._start, self.info, jumps=is_resettable(self._container))
+        count, first, last = 0, 0.0, 0.0
         for count, frame in enumerate(self._pending(), start=1):
-            yield SourceFrame(count - 1, clock.tick(frame), self._image(frame))
-        self._check_end(clock, count)
+            last = clock.tick(frame, lambda: self._look_ahead(LOOK_AHEAD))
+            first = last if count == 1 else first
+            yield SourceFrame(count - 1, last, self._image(frame))
+        self._settle_end(clock.end, count, (last - first) / max(count - 1, 1))
 
     def close(self) -> None:
         """Close the file."""
@@ -100,19 +112,27 @@ class VideoReader(Closing):
 
     def _pending(self) -> Iterator[VideoFrame]:
         while self._ahead:
-            yield self._ahead.pop(0)
-        yield from self._frames
+            yield self._ahead.popleft()
+            if not self._ahead:
+                self._look_ahead(1)
+
+    def _look_ahead(self, count: int) -> Sequence[VideoFrame]:
+        """The next frames, fewer at the end."""
+        while len(self._ahead) < count and (frame := next(self._frames, None)) is not None:
+            self._ahead.append(frame)
+        return tuple(self._ahead)[:count]
 
     def _decode(self) -> Iterator[VideoFrame]:
         packets = self._container.demux(self._stream)
         while True:
             try:
                 packet = next(packets, None)
-            except av.InvalidDataError:
-                self.damaged += 1
-                return
-            except (av.FFmpegError, OSError) as error:
+            except OSError as error:  # of the disk, not of the file
                 raise InputError(f"{self._path} cannot be read on: {error.strerror}.") from error
+            except av.FFmpegError:
+                self.damaged += 1
+                self._broke_off = True
+                return
             if packet is None:
                 return
             try:
@@ -156,7 +176,7 @@ class VideoReader(Closing):
             frames=stream.frames or None,
             duration=duration,
             rotation=self._orientation.degrees,
-            has_audio=pick_audio(self._container) is not None,
+            has_audio=bool(self._container.streams.audio),
             time_base=stream.time_base or 1 / FALLBACK_RATE,
             pixel_aspect=aspect,
         )
@@ -167,13 +187,22 @@ class VideoReader(Closing):
             width, height = height, width
         return self._orientation.apply(frame_to_rgb(frame, width, height))
 
-    def _check_end(self, clock: FrameClock, count: int) -> None:
-        if self._promised_end is None:
+    def _settle_end(self, end: float, count: int, spacing: float) -> None:
+        """Find out until when the last frame is shown, and whether frames are missing after it."""
+        timeline, stated = self.info.timeline, self._promised_end
+        timeline.end = end
+        if timeline.joins:
+            self.warnings = (joined_text(self._path, timeline.joins),)
+        if stated is None or timeline.joins or is_resettable(self._container):
+            # No duration of the whole: FFmpeg takes the last time of a broadcast less the first.
+            if self._broke_off:
+                self.warnings += (damaged_text(self._path, end, count),)
             return
-        promised = float(self._promised_end - self._start)
-        gap = promised - clock.end
-        if gap > max(GAP_SECONDS, GAP_SHARE * promised):
-            raise InputError(
-                f"{self._path} is damaged: its video ends after {clock.end:.1f} s ({count} frames) "
-                f"of the {promised:.1f} s that it promises; copy or record it again."
-            )
+        promised = float(stated - self._start)
+        # Only MP4 counts its frames in an index of them all.
+        indexed = self._stream.frames if has_index(self._container) else 0
+        lost = self.damaged or count < indexed or ends_in_zeros(self._path)
+        if is_gap(end, promised) and lost:
+            self.warnings = (damaged_text(self._path, end, count, promised),)
+        elif self.info.rate is None or abs(spacing * float(self.info.rate) - 1) > _CONSTANT:
+            timeline.end = max(end, promised)

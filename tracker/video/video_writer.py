@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
@@ -23,6 +24,7 @@ from tracker.video.frame_source import CLOCK, VideoInfo
 # Clocks finer than a microsecond do not fit MP4's 32-bit time scale once multiplied.
 _FINEST = Fraction(1, 1_000_000)
 _HD_LINES = 720
+_BY_DECODING = (".mp4", ".mov", ".m4v")
 
 
 class VideoWriter(Committing):
@@ -67,6 +69,7 @@ class VideoWriter(Committing):
         self._info = info
         self._base = max(info.time_base, _FINEST) if info.time_base else CLOCK
         self._last: int | None = None
+        self._delay: int | None = None
         self._step = round(1 / (info.rate or 25) / self._base) or 1
         self._audio: AudioCopy | None = None
         self._keep_tail = True
@@ -75,10 +78,11 @@ class VideoWriter(Committing):
         # The index at the front lets a browser play the file while it loads.
         options = {} if suffix in (".mkv", ".webm") else {"movflags": "+faststart"}
         try:
-            self._container = av.open(str(self._file.partial), "w", options=options)
+            # "file:" keeps a colon in the name from being read as a protocol.
+            self._container = av.open(f"file:{self._file.partial}", "w", options=options)
             self._stream = self._add_video(chosen, chosen.crf if crf is None else crf, suffix)
             if audio_from is not None:
-                self._audio = AudioCopy(audio_from, self._container, suffix)
+                self._audio = AudioCopy(audio_from, self._container, suffix, info.timeline)
         except BaseException:
             self.abort()
             raise
@@ -143,7 +147,7 @@ class VideoWriter(Committing):
         frame.pts, frame.time_base = ticks, self._base
         self._last = ticks
         try:
-            self._container.mux(self._stream.encode(frame))
+            self._container.mux(self._encode(frame))
             self._add_audio(float(ticks * self._base))
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
@@ -165,7 +169,7 @@ class VideoWriter(Committing):
             self.abort()
             raise InputError(f"{self._file.path} was not written: there was no frame to write.")
         try:
-            self._container.mux(self._stream.encode(None))
+            self._container.mux(self._last_packets())
             end = None if self._keep_tail else float((self._last + self._step) * self._base)
             self._add_audio(end)
             self._container.close()
@@ -196,6 +200,34 @@ class VideoWriter(Committing):
         if self._audio is not None:
             for packet in self._audio.until(seconds):
                 self._container.mux(packet)
+
+    def _encode(self, frame: VideoFrame | None) -> list[Packet]:
+        packets = list(self._stream.encode(frame))
+        if self._delay is None and packets:
+            # Packets come in the order of decoding, which begins before the first frame is shown.
+            first = packets[0]
+            self._delay = (first.pts or 0) - (first.dts or 0)
+        return packets
+
+    def _last_packets(self) -> list[Packet]:
+        """The rest of the video, its last frame with its length, which no successor tells."""
+        packets = self._encode(None)
+        end = self._info.timeline.end if self._keep_tail else None
+        if end is None or self._last is None or not packets:
+            return packets
+        stop = max(round(Fraction(end) / self._base), self._last + 1)
+        for packet in packets:
+            if packet.pts == self._last:
+                packet.duration = stop - self._last
+        if self._file.path.suffix.lower() in _BY_DECODING and packets[-1].dts is not None:
+            # These add up times of decoding: the last packet to be decoded ends the video.
+            packets[-1].duration = max(stop - (self._delay or 0) - packets[-1].dts, 1)
+        return packets
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What happened to the sound, if it was not copied as it is."""
+        return self._audio.notes if self._audio is not None else ()
 
     def _failure(self, error: OSError | av.FFmpegError) -> InputError:
         return InputError(f"{self._file.path} cannot be written on: {error.strerror}.")

@@ -253,6 +253,17 @@ def test_unusable_outputs(tmp_path: Path) -> None:
     assert listing(tmp_path) == before
 
 
+def test_a_colon_in_a_relative_name_is_no_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a:b.mp4", "http:x.mkv", "pipe:1.mov"):
+        with VideoWriter(Path(name), info()) as writer:
+            writer.write(picture(), 0.0)
+        assert times_of(Path(name)) == [0]
+    assert listing(tmp_path) == ["a:b.mp4", "http:x.mkv", "pipe:1.mov"]
+
+
 def test_unwritable_folder(tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o555)
