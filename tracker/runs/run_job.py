@@ -102,7 +102,9 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
         live = source if isinstance(source, LiveReader) else None
         wake = source.stop if isinstance(source, LiveReader | RawReader) else _nothing
         stop = stack.enter_context(interrupt_flag(not job.whole, wake))
-        measurer = FaceMeasurer(tracker.markup.name, job.camera, job.fov)
+        # Cameras are calibrated on stored pixels.
+        camera = job.camera.enlarged(*source.info.enlargement) if job.camera else None
+        measurer = FaceMeasurer(tracker.markup.name, camera, job.fov)
         ended = Event()
         notes: list[str] = []
         user = User(say, notes.append, ended.set, stop.is_set)

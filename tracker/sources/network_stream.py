@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -20,6 +21,7 @@ from tracker.system.closing import Closing
 from tracker.video.container import pick_video_stream
 from tracker.video.decoded_frame import frame_to_rgb
 from tracker.video.frame_source import CLOCK, SourceFrame, VideoInfo
+from tracker.video.picture_size import LIMITS, check_pixels, square_size
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp", "srt", "rtmp", "rtmps")
 # A connection to these may say that this is the end; all others end only by breaking.
@@ -117,17 +119,23 @@ class _Connection:
         self._scheme = url.partition("://")[0].lower()
         self._container, self._stream = self._open()
         context = self._stream.codec_context
+        aspect = self._stream.sample_aspect_ratio or Fraction(1)
+        stored = context.width, context.height
+        width, height = square_size(*stored, aspect)
+        check_pixels(self._name, width, height)
         duration = self._container.duration
         recorded = self._scheme in _MAY_END and duration is not None and duration > 0
         self.info = VideoInfo(
             name=self._name,
             path=None,
-            width=context.width,
-            height=context.height,
+            width=width,
+            height=height,
             rate=self._stream.average_rate or self._stream.guessed_rate or None,
             frames=self._stream.frames or None if recorded else None,
             duration=duration / av.time_base if recorded and duration else None,
             time_base=CLOCK,
+            pixel_aspect=aspect,
+            stored=stored if stored != (width, height) else None,
             live=not recorded,
         )
 
@@ -152,7 +160,7 @@ class _Connection:
             self.close()
 
     def to_rgb(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """A frame's pixels, in the size that the stream began with."""
+        """A frame's pixels, square ones, in the size that the stream began with."""
         return frame_to_rgb(frame, self.info.width, self.info.height)
 
     def close(self) -> None:
@@ -162,7 +170,7 @@ class _Connection:
     def _open(self) -> tuple[InputContainer, VideoStream]:
         limit = self._options.timeout
         try:
-            container = av.open(self._url, options=_OPTIONS, timeout=(2 * limit, limit))
+            container = av.open(self._url, options=_OPTIONS | LIMITS, timeout=(2 * limit, limit))
         except av.ExitError as error:
             raise InputError(
                 f"{self._name} gives no answer within {2 * limit:.0f} s: check address and network."

@@ -13,12 +13,16 @@ from av.video.stream import VideoStream
 
 from model.errors import InputError
 from tracker.video.container_sizes import has_mp4_index
+from tracker.video.picture_size import LIMITS, check_pixels
 
 # Demuxers that read still pictures, and those that draw text files as if they were screens.
 _PICTURE_FORMATS = {"image2", "image2pipe", "ico", "fits"}
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
 # Brands of HEIC and AVIF pictures, which FFmpeg opens as if they were MP4.
 _PICTURE_BRANDS = {"heic", "heix", "heim", "heis", "mif1", "avif"}
+
+
+_OPTIONS = {"protocol_whitelist": "file,crypto,data"}
 
 
 def open_container(path: Path) -> InputContainer:
@@ -31,7 +35,7 @@ def open_container(path: Path) -> InputContainer:
     try:
         # "file:" keeps a colon in the name from being read as a protocol; the whitelist keeps a
         # playlist that calls itself .mp4 from reaching for the network.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file,crypto,data"})
+        container = av.open(f"file:{path}", options=_OPTIONS | LIMITS)
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: permission denied.") from error
     except (av.FFmpegError, OSError) as error:
@@ -60,7 +64,8 @@ def pick_video(container: InputContainer, path: Path) -> VideoStream:
     """The video stream to read; cover pictures of music files are none.
 
     Raises:
-        InputError: the file has no video stream, or no decoder for it exists here.
+        InputError: the file has no video stream, no decoder for it exists here, or its pictures are
+            too large to be read.
     """
     return pick_video_stream(container, str(path))
 
@@ -78,6 +83,9 @@ def pick_video_stream(container: InputContainer, name: str) -> VideoStream:
             f"{name} is coded in a way that cannot be decoded here: convert it to H.264, for "
             f"example with ffmpeg -i {Path(name).name} converted.mp4."
         )
+    check_pixels(name, stream.codec_context.width, stream.codec_context.height)
+    # Some change their size midway.
+    stream.codec_context.options = LIMITS
     return stream
 
 

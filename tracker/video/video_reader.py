@@ -30,6 +30,7 @@ from tracker.video.decoded_frame import (
     orientation_from_matrix,
 )
 from tracker.video.frame_source import SourceFrame, VideoInfo
+from tracker.video.picture_size import TOO_LARGE, check_pixels, square_size
 from tracker.video.truncation import check_length, promised_end
 
 # A file whose sizes are in order may still end early: a download that was filled up with zeros.
@@ -44,7 +45,8 @@ class VideoReader(Closing):
 
     Timestamps are the presentation timestamps on the player's clock (0 where the earliest of the
     audio and video streams starts). A frame without one is placed one mean frame after its
-    predecessor, one that does not grow a tick after it. Rotation and mirroring metadata is applied.
+    predecessor, one that does not grow a tick after it. Rotation and mirroring metadata is applied,
+    and where pixels are not square frames are enlarged until they are (`VideoInfo.stored`).
 
     A truncated file is an `InputError`. The rule: it is truncated if the container's own sizes go
     beyond the end of the file and video frames are missing (found when it is opened, before any
@@ -124,8 +126,10 @@ class VideoReader(Closing):
 
     def _check_first(self) -> Orientation:
         if not self._ahead:
+            # Of frames that are too large some formats do not keep the size.
+            large = "" if self._stream.codec_context.width else f", or {TOO_LARGE}"
             raise InputError(
-                f"{self._path} has no frame that can be decoded: it is empty or damaged."
+                f"{self._path} has no frame that can be decoded: it is empty or damaged{large}."
             )
         if len(self._ahead) == 1 and self._container.format.name in ("gif", "apng"):
             raise picture_error(self._path)
@@ -137,9 +141,11 @@ class VideoReader(Closing):
     def _describe(self) -> VideoInfo:
         stream, first = self._stream, self._ahead[0]
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        width, height = first.width, first.height
+        stored = first.width, first.height
         if self._orientation.transposed:
-            width, height, aspect = height, width, 1 / aspect
+            stored, aspect = (first.height, first.width), 1 / aspect
+        width, height = square_size(*stored, aspect)
+        check_pixels(str(self._path), width, height)
         duration = None
         if self._promised_end is not None:
             first_start = (stream.start_time or 0) * (stream.time_base or Fraction(0))
@@ -156,6 +162,7 @@ class VideoReader(Closing):
             has_audio=pick_audio(self._container) is not None,
             time_base=stream.time_base or 1 / FALLBACK_RATE,
             pixel_aspect=aspect,
+            stored=stored if stored != (width, height) else None,
         )
 
     def _image(self, frame: VideoFrame) -> NDArray[np.uint8]:
