@@ -16,6 +16,7 @@ from tracker.outputs.preview_window import check_display
 from tracker.runs.job import Job, Stopped, Summary
 from tracker.runs.job_outputs import User, open_others, open_video
 from tracker.sources.live_reader import LiveReader, SourceLostError
+from tracker.sources.network_stream import NetworkReader, StreamReader
 from tracker.sources.open_source import open_source
 from tracker.sources.raw_frames import RawReader
 from tracker.system.background_threads import ReadAhead
@@ -23,7 +24,7 @@ from tracker.system.stop_signals import StopFlag, interrupt_flag
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.offline_smoothing import follow_twice
 from tracker.tracking.results import Face
-from tracker.video.frame_source import SourceFrame, VideoInfo
+from tracker.video.frame_source import FrameSource, SourceFrame, VideoInfo
 from tracker.video.video_reader import VideoReader
 
 # Called with the source's description before the first frame; with the frames done after each, and
@@ -158,7 +159,7 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             dropped=live.dropped if live else 0,
             lost=lost,
             ended=ended.is_set(),
-            notes=(*_notes(tracker), *notes),
+            notes=(*_notes(tracker), *_said(source), *notes),
         )
         return summary, stop if stop.is_set() and not once else None
 
@@ -192,6 +193,13 @@ def _notes(tracker: Tracker) -> tuple[str, ...]:
     if tracker.engine.info.calibration is not None:
         return ()
     return ("confidences are no probabilities: these weights are uncalibrated",)
+
+
+def _said(source: FrameSource) -> tuple[str, ...]:
+    """What was done to the frames before anybody saw them."""
+    if isinstance(source, VideoReader | NetworkReader | StreamReader):
+        return source.notes
+    return ()
 
 
 def _nothing() -> None:

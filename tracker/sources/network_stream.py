@@ -19,7 +19,8 @@ from tracker.sources.live_reader import LiveReader, SourceLostError
 from tracker.sources.source_options import NO_OPTIONS, SourceOptions
 from tracker.system.closing import Closing
 from tracker.video.container import pick_video_stream
-from tracker.video.decoded_frame import frame_to_rgb
+from tracker.video.deinterlacing import Deinterlacer
+from tracker.video.frame_pixels import FramePixels, frame_notes
 from tracker.video.frame_source import CLOCK, SourceFrame, VideoInfo
 from tracker.video.picture_size import LIMITS, check_pixels, square_size
 
@@ -86,6 +87,11 @@ class StreamReader(LiveReader[VideoFrame]):
         self._connection = connection
         super().__init__(connection.info, connection.frames(), connection.to_rgb)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the frames so far that the user should know."""
+        return self._connection.notes
+
     def stop(self) -> None:
         """End the iteration soon, even while the stream is being opened again."""
         self._connection.wanted = False
@@ -103,6 +109,11 @@ class NetworkReader(Closing):
         frames = self._connection.frames()
         for number, (timestamp, frame) in enumerate(frames):
             yield SourceFrame(number, timestamp, self._connection.to_rgb(frame))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the frames so far that the user should know."""
+        return self._connection.notes
 
     def close(self) -> None:
         """Hang up."""
@@ -138,6 +149,8 @@ class _Connection:
             stored=stored if stored != (width, height) else None,
             live=not recorded,
         )
+        self._pixels = FramePixels(width, height)
+        self._deinterlace = Deinterlacer()
 
     def frames(self) -> Iterator[tuple[float, VideoFrame]]:
         """Times and frames, over all interruptions. To be iterated once, in one thread."""
@@ -146,7 +159,7 @@ class _Connection:
             while True:
                 broken = False
                 try:
-                    for frame in self._decode():
+                    for frame in self._deinterlace(self._decode()):
                         yield clock.tick(frame), frame
                 except (av.FFmpegError, OSError):
                     broken = True
@@ -161,7 +174,12 @@ class _Connection:
 
     def to_rgb(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """A frame's pixels, square ones, in the size that the stream began with."""
-        return frame_to_rgb(frame, self.info.width, self.info.height)
+        return self._pixels(frame)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the frames so far that the user should know."""
+        return frame_notes(self._pixels, self._deinterlace)
 
     def close(self) -> None:
         """Hang up. A second call does nothing."""

@@ -1,4 +1,4 @@
-"""When a frame is shown: presentation times that always grow."""
+"""Which way up a frame is shown, and when: presentation times that always grow."""
 
 from __future__ import annotations
 
@@ -7,39 +7,9 @@ from fractions import Fraction
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
 from tracker.video.frame_source import VideoInfo
-
-_UNSPECIFIED = 2  # colour matrix "unknown" in the H.264 standard's table
-_HD_LINES = 720
-
-
-def frame_to_rgb(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
-    """Convert whatever the decoder gives (10 bit, grey, alpha, ...) to 8-bit RGB.
-
-    Args:
-        frame: as decoded, not rotated.
-        width: of the result. A stream may change its size midway, or have pixels that are not
-            square; what follows needs one size, and square ones.
-        height: of the result.
-
-    Returns:
-        [height, width, 3], uint8.
-    """
-    # Untagged video follows the convention of its size: BT.709 for HD, BT.601 below.
-    untagged = frame.colorspace == _UNSPECIFIED
-    matrix = Colorspace.ITU709 if untagged and frame.height >= _HD_LINES else None
-    pixels = frame.to_ndarray(
-        format="rgb24",
-        width=width,
-        height=height,
-        src_colorspace=matrix,
-        # Enlarged and shrunk again, by averages, 43 to 45 dB of the picture are left.
-        interpolation=None if (width, height) == (frame.width, frame.height) else "BICUBIC",
-    )
-    return np.asarray(pixels, dtype=np.uint8)
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,10 @@ from tracker.video.decoded_frame import (
     UPRIGHT,
     FrameClock,
     Orientation,
-    frame_to_rgb,
     orientation_from_matrix,
 )
+from tracker.video.deinterlacing import Deinterlacer
+from tracker.video.frame_pixels import FramePixels, frame_notes
 from tracker.video.frame_source import SourceFrame, VideoInfo
 from tracker.video.picture_size import TOO_LARGE, check_pixels, square_size
 from tracker.video.truncation import check_length, promised_end
@@ -52,7 +53,8 @@ class VideoReader(Closing):
     beyond the end of the file and video frames are missing (found when it is opened, before any
     work), or if the last frame ends more than 1 s and more than 2 % before the video's stated end
     (found after the last frame). Frame counts of headers are never held against a whole file.
-    Packets that cannot be decoded are skipped and counted in `damaged`.
+    Packets that cannot be decoded are skipped and counted in `damaged`. Interlaced frames are
+    deinterlaced, and HDR is tone-mapped: `notes` says so.
 
     Args:
         path: the file.
@@ -79,12 +81,14 @@ class VideoReader(Closing):
             check_length(self._path, self._container.format.name, self._start)
             # Frame threads keep the decoder off the tracker's critical path.
             self._stream.thread_type = "AUTO"
-            self._frames = self._decode()
+            self._deinterlace = Deinterlacer()
+            self._frames = self._deinterlace(self._decode())
             # Two frames ahead: the size and rotation are known for sure only from a frame, and a
             # picture in a video's clothes (GIF) has no second one.
             self._ahead = [frame for _, frame in zip(range(2), self._frames, strict=False)]
             self._orientation = self._check_first()
             self.info = self._describe()
+            self._pixels = FramePixels(*self._decoded_size())
         except BaseException:
             self.close()
             raise
@@ -95,6 +99,11 @@ class VideoReader(Closing):
         for count, frame in enumerate(self._pending(), start=1):
             yield SourceFrame(count - 1, clock.tick(frame), self._image(frame))
         self._check_end(clock, count)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the frames so far that the user should know."""
+        return frame_notes(self._pixels, self._deinterlace)
 
     def close(self) -> None:
         """Close the file."""
@@ -166,10 +175,12 @@ class VideoReader(Closing):
         )
 
     def _image(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        width, height = self.info.width, self.info.height
-        if self._orientation.transposed:
-            width, height = height, width
-        return self._orientation.apply(frame_to_rgb(frame, width, height))
+        return self._orientation.apply(self._pixels(frame))
+
+    def _decoded_size(self) -> tuple[int, int]:
+        """Width and height of frames before they are turned."""
+        size = self.info.width, self.info.height
+        return size[::-1] if self._orientation.transposed else size
 
     def _check_end(self, clock: FrameClock, count: int) -> None:
         if self._promised_end is None:
