@@ -81,6 +81,31 @@ def make_video(
     return path
 
 
+def encode(
+    path: Path,
+    images: Sequence[NDArray[np.uint8]],
+    *,
+    aspect: Fraction = Fraction(1),
+    rotation: float = 0,
+    rate: Fraction = Fraction(25),
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Write pictures as H.264, with pixels of a shape (width over height) and a rotation."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": "4"} | (options or {}))
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for index, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image)
+            frame.pts, frame.time_base = index, 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
 def write_sound(container: av.container.OutputContainer, stream, samples) -> None:
     form = stream.format.name if stream.format else "fltp"
     resampler = av.AudioResampler(format=form, layout="mono", rate=48_000, frame_size=1024)

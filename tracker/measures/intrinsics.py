@@ -47,6 +47,12 @@ class Intrinsics:
         focal = max(width, height) / 2 / np.tan(np.deg2rad(fov) / 2)
         return cls(float(focal), float(focal), (width - 1) / 2, (height - 1) / 2)
 
+    def enlarged(self, x: float, y: float) -> Intrinsics:
+        """The same camera for a picture that was enlarged by two factors."""
+        return Intrinsics(
+            x * self.fx, y * self.fy, x * (self.cx + 0.5) - 0.5, y * (self.cy + 0.5) - 0.5
+        )
+
     @property
     def matrix(self) -> NDArray[np.float64]:
         """[3, 3], OpenCV's camera matrix."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,14 @@ from tracker.measures.face_measures import Measures
 from tracker.measures.rotation import euler_angles
 from tracker.outputs.output import OutputFrame
 from tracker.tracking.results import Face
+
+# Gives points [K, 2] of a frame as a table is to have them.
+Place = Callable[[NDArray[np.floating]], NDArray[np.floating]]
+
+
+def as_shown(points: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Points in the pixels of the frame: as they are."""
+    return points
 
 
 @dataclass(frozen=True)
@@ -60,8 +69,16 @@ def columns(points: int, scores: bool = False) -> tuple[Column, ...]:
     )
 
 
-def rows(frame: OutputFrame, points: int, scores: bool = False) -> list[list[float]]:
+def rows(
+    frame: OutputFrame, points: int, scores: bool = False, place: Place = as_shown
+) -> list[list[float]]:
     """The rows of a frame: one per face, or a single one without success if there is none.
+
+    Args:
+        frame: with faces of K landmarks.
+        points: K.
+        scores: whether to have the score of every landmark.
+        place: moves the landmarks.
 
     Returns:
         Values in the order of `columns`.
@@ -78,7 +95,7 @@ def rows(frame: OutputFrame, points: int, scores: bool = False) -> list[list[flo
             face.confidence,
             1,
             *measure_values(measures),
-            *face.landmarks.T.ravel().tolist(),
+            *place(face.landmarks).T.ravel().tolist(),
             *(face.scores.tolist() if scores else ()),
         ]
         for face, measures in zip(frame.faces, frame.measures, strict=True)
@@ -92,22 +109,24 @@ def measure_values(measures: Measures) -> list[float]:
     return [*placed, *measures.eyes, measures.mouth, measures.blinks, measures.interocular]
 
 
-def frame_object(frame: OutputFrame, scores: bool = False) -> dict[str, object]:
+def frame_object(
+    frame: OutputFrame, scores: bool = False, place: Place = as_shown
+) -> dict[str, object]:
     """A frame as JSON has it: the table's names, landmarks as pairs, null where there is no pose.
 
-    Numbers have as many decimals as in the text table.
+    Numbers have as many decimals as in the text table. Arguments are those of `rows`.
     """
     return {
         "frame": frame.index + 1,
         "timestamp": round(frame.timestamp, 6),
         "faces": [
-            _face_object(face, measures, scores)
+            _face_object(face, measures, scores, place)
             for face, measures in zip(frame.faces, frame.measures, strict=True)
         ],
     }
 
 
-def _face_object(face: Face, measures: Measures, scores: bool) -> dict[str, object]:
+def _face_object(face: Face, measures: Measures, scores: bool, place: Place) -> dict[str, object]:
     values = measure_values(measures)
     derived: dict[str, object] = {
         column.name: round(value, column.decimals) if column.decimals else int(value)
@@ -119,13 +138,13 @@ def _face_object(face: Face, measures: Measures, scores: bool) -> dict[str, obje
         "face_id": face.id,
         "confidence": round(float(face.confidence), 3),
         **derived,
-        "landmarks": _rounded(face.landmarks, 2),
+        "landmarks": _rounded(place(face.landmarks), 2),
     }
     if scores:
         face_object["scores"] = _rounded(face.scores, 3)
     return face_object
 
 
-def _rounded(values: NDArray[np.float32], decimals: int) -> list[object]:
+def _rounded(values: NDArray[np.floating], decimals: int) -> list[object]:
     # In float64: a float32 has no short decimals, and JSON would get all its digits.
     return list(np.round(values.astype(np.float64), decimals).tolist())

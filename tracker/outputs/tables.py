@@ -10,7 +10,7 @@ from typing import Any
 
 from model.errors import InputError
 from tracker.outputs.output import OutputFrame
-from tracker.outputs.table_schema import columns, frame_object, rows
+from tracker.outputs.table_schema import Place, as_shown, columns, frame_object, rows
 from tracker.system.closing import Committing
 from tracker.system.output_file import OutputFile
 
@@ -34,12 +34,16 @@ class Table(Committing):
         file: where to write.
         points: landmarks per face.
         scores: whether to write the score of every landmark.
+        place: moves the landmarks, for frames that were not shown as they are stored.
     """
 
-    def __init__(self, file: OutputFile, points: int, scores: bool = False) -> None:
+    def __init__(
+        self, file: OutputFile, points: int, scores: bool = False, place: Place = as_shown
+    ) -> None:
         self._file = file
         self._points = points
         self._scores = scores
+        self._place = place
         self._finished = False
 
     def write(self, frame: OutputFrame) -> None:
@@ -97,8 +101,10 @@ class Table(Committing):
 class CsvTable(Table):
     """A row per face and frame, as text, with OpenFace's names."""
 
-    def __init__(self, file: OutputFile, points: int, scores: bool = False) -> None:
-        super().__init__(file, points, scores)
+    def __init__(
+        self, file: OutputFile, points: int, scores: bool = False, place: Place = as_shown
+    ) -> None:
+        super().__init__(file, points, scores, place)
         self._stream = file.partial.open("w", encoding="ascii", newline="\n")
         header = columns(points, scores)
         # Only names and numbers: nothing to quote. One format string for a line is fast.
@@ -106,7 +112,7 @@ class CsvTable(Table):
         self._stream.write(",".join(column.name for column in header) + "\n")
 
     def _write(self, frame: OutputFrame) -> None:
-        for row in rows(frame, self._points, self._scores):
+        for row in rows(frame, self._points, self._scores, self._place):
             self._stream.write(self._line % tuple(row))
 
     def _finish(self) -> None:
@@ -118,12 +124,14 @@ class CsvTable(Table):
 class JsonLines(Table):
     """An object per frame, with the list of its faces, one to a line."""
 
-    def __init__(self, file: OutputFile, points: int, scores: bool = False) -> None:
-        super().__init__(file, points, scores)
+    def __init__(
+        self, file: OutputFile, points: int, scores: bool = False, place: Place = as_shown
+    ) -> None:
+        super().__init__(file, points, scores, place)
         self._stream = file.partial.open("w", encoding="ascii", newline="\n")
 
     def _write(self, frame: OutputFrame) -> None:
-        item = frame_object(frame, self._scores)
+        item = frame_object(frame, self._scores, self._place)
         self._stream.write(json.dumps(item, separators=(",", ":"), allow_nan=False) + "\n")
 
     def _finish(self) -> None:
@@ -138,8 +146,10 @@ class ParquetTable(Table):
     Whole numbers are int64, the timestamp float64, all others float32.
     """
 
-    def __init__(self, file: OutputFile, points: int, scores: bool = False) -> None:
-        super().__init__(file, points, scores)
+    def __init__(
+        self, file: OutputFile, points: int, scores: bool = False, place: Place = as_shown
+    ) -> None:
+        super().__init__(file, points, scores, place)
         try:
             import pyarrow  # noqa: PLC0415
             import pyarrow.parquet  # noqa: PLC0415
@@ -160,7 +170,7 @@ class ParquetTable(Table):
         )
 
     def _write(self, frame: OutputFrame) -> None:
-        self._pending += rows(frame, self._points, self._scores)
+        self._pending += rows(frame, self._points, self._scores, self._place)
         if len(self._pending) >= _GROUP:
             self._flush()
 
@@ -194,6 +204,7 @@ def open_table(
     scores: bool = False,
     overwrite: bool = False,
     source: Path | None = None,
+    place: Place | None = None,
 ) -> Table:
     """Begin a table of the kind that its name says.
 
@@ -203,13 +214,14 @@ def open_table(
         scores: whether to write the score of every landmark.
         overwrite: replace an existing file.
         source: file being read, which must not be replaced.
+        place: moves the landmarks [K, 2] before they are written; None leaves them.
 
     Raises:
         InputError: the output cannot be written (see `OutputFile`), or pyarrow is missing.
     """
     file = OutputFile(path, TABLE_SUFFIXES, overwrite=overwrite, source=source)
     try:
-        return _KINDS[file.path.suffix.lower()](file, points, scores)
+        return _KINDS[file.path.suffix.lower()](file, points, scores, place or as_shown)
     except BaseException as error:
         file.discard()
         if isinstance(error, OSError):

@@ -99,7 +99,9 @@ def open_others(
 
 def _writer(job: Job, out: Path, info: VideoInfo) -> VideoWriter | PictureWriter:
     if job.compare is not None:
-        info = replace(info, width=2 * info.width)
+        width, height = info.stored_size
+        stored = (2 * width, height) if info.stored is not None else None
+        info = replace(info, width=2 * info.width, stored=stored)
     if info.still:
         return PictureWriter(out, info, overwrite=job.overwrite)
     return VideoWriter(
@@ -114,7 +116,12 @@ def _writer(job: Job, out: Path, info: VideoInfo) -> VideoWriter | PictureWriter
 
 def _table(job: Job, save: Path, info: VideoInfo, markup: Markup) -> Table:
     return open_table(
-        save, markup.points, scores=job.scores, overwrite=job.overwrite, source=info.path
+        save,
+        markup.points,
+        scores=job.scores,
+        overwrite=job.overwrite,
+        source=info.path,
+        place=info.to_stored if info.stored is not None else None,
     )
 
 

@@ -19,13 +19,14 @@ from tracker.outputs.preview_window import check_display
 from tracker.runs.job import Job, Stopped, Summary
 from tracker.runs.job_outputs import User, open_others, open_video
 from tracker.sources.live_reader import LiveReader, SourceLostError
+from tracker.sources.network_stream import NetworkReader, StreamReader
 from tracker.sources.open_source import open_source
 from tracker.sources.raw_frames import RawReader
 from tracker.system.background_threads import ReadAhead
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.offline_smoothing import follow_twice
 from tracker.tracking.results import Face
-from tracker.video.frame_source import SourceFrame, VideoInfo
+from tracker.video.frame_source import FrameSource, SourceFrame, VideoInfo
 from tracker.video.video_reader import VideoReader
 
 # Called with the source's description before the first frame; with the frames done after each, and
@@ -108,7 +109,9 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
         live = source if isinstance(source, LiveReader) else None
         wake = source.stop if isinstance(source, LiveReader | RawReader) else _nothing
         stop = stack.enter_context(interrupt_flag(not job.whole, wake))
-        measurer = FaceMeasurer(tracker.markup.name, job.camera, job.fov)
+        # Cameras are calibrated on stored pixels.
+        camera = job.camera.enlarged(*source.info.enlargement) if job.camera else None
+        measurer = FaceMeasurer(tracker.markup.name, camera, job.fov)
         ended = Event()
         notes: list[str] = []
         user = User(say, notes.append, ended.set, stop.is_set)
@@ -159,7 +162,7 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             lost=lost,
             ended=ended.is_set(),
             notes=(*_notes(tracker), *notes),
-            source_notes=source.info.notes,
+            source_notes=(*source.info.notes, *_said(source)),
             warnings=(*warnings, *(f"{source.info.name}: {text}." for text in heard)),
         )
         return summary, stop if stop.is_set() and not once else None
@@ -213,6 +216,13 @@ def _notes(tracker: Tracker) -> tuple[str, ...]:
     if tracker.engine.info.calibration is not None:
         return ()
     return ("confidences are no probabilities: these weights are uncalibrated",)
+
+
+def _said(source: FrameSource) -> tuple[str, ...]:
+    """What was done to the frames before anybody saw them."""
+    if isinstance(source, VideoReader | NetworkReader | StreamReader):
+        return source.notes
+    return ()
 
 
 def _nothing() -> None:

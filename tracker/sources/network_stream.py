@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -18,8 +19,10 @@ from tracker.sources.live_reader import LiveReader, SourceLostError
 from tracker.sources.source_options import NO_OPTIONS, SourceOptions
 from tracker.system.closing import Closing
 from tracker.video.container import pick_video_stream
-from tracker.video.decoded_frame import frame_to_rgb
+from tracker.video.deinterlacing import Deinterlacer
+from tracker.video.frame_pixels import FramePixels, frame_notes
 from tracker.video.frame_source import CLOCK, SourceFrame, VideoInfo
+from tracker.video.picture_size import LIMITS, check_pixels, square_size
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp", "srt", "rtmp", "rtmps")
 # A connection to these may say that this is the end; all others end only by breaking.
@@ -84,6 +87,11 @@ class StreamReader(LiveReader[VideoFrame]):
         self._connection = connection
         super().__init__(connection.info, connection.frames(), connection.to_rgb)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the frames so far that the user should know."""
+        return self._connection.notes
+
     def stop(self) -> None:
         """End the iteration soon, even while the stream is being opened again."""
         self._connection.wanted = False
@@ -102,6 +110,11 @@ class NetworkReader(Closing):
         for number, (timestamp, frame) in enumerate(frames):
             yield SourceFrame(number, timestamp, self._connection.to_rgb(frame))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the frames so far that the user should know."""
+        return self._connection.notes
+
     def close(self) -> None:
         """Hang up."""
         self._connection.close()
@@ -117,19 +130,27 @@ class _Connection:
         self._scheme = url.partition("://")[0].lower()
         self._container, self._stream = self._open()
         context = self._stream.codec_context
+        aspect = self._stream.sample_aspect_ratio or Fraction(1)
+        stored = context.width, context.height
+        width, height = square_size(*stored, aspect)
+        check_pixels(self._name, width, height)
         duration = self._container.duration
         recorded = self._scheme in _MAY_END and duration is not None and duration > 0
         self.info = VideoInfo(
             name=self._name,
             path=None,
-            width=context.width,
-            height=context.height,
+            width=width,
+            height=height,
             rate=self._stream.average_rate or self._stream.guessed_rate or None,
             frames=self._stream.frames or None if recorded else None,
             duration=duration / av.time_base if recorded and duration else None,
             time_base=CLOCK,
+            pixel_aspect=aspect,
+            stored=stored if stored != (width, height) else None,
             live=not recorded,
         )
+        self._pixels = FramePixels(width, height)
+        self._deinterlace = Deinterlacer()
 
     def frames(self) -> Iterator[tuple[float, VideoFrame]]:
         """Times and frames, over all interruptions. To be iterated once, in one thread."""
@@ -138,7 +159,7 @@ class _Connection:
             while True:
                 broken = False
                 try:
-                    for frame in self._decode():
+                    for frame in self._deinterlace(self._decode()):
                         yield clock.tick(frame), frame
                 except (av.FFmpegError, OSError):
                     broken = True
@@ -152,8 +173,13 @@ class _Connection:
             self.close()
 
     def to_rgb(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """A frame's pixels, in the size that the stream began with."""
-        return frame_to_rgb(frame, self.info.width, self.info.height)
+        """A frame's pixels, square ones, in the size that the stream began with."""
+        return self._pixels(frame)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the frames so far that the user should know."""
+        return frame_notes(self._pixels, self._deinterlace)
 
     def close(self) -> None:
         """Hang up. A second call does nothing."""
@@ -164,7 +190,7 @@ class _Connection:
         try:
             container = av.open(
                 self._url,
-                options=_OPTIONS,
+                options=_OPTIONS | LIMITS,
                 timeout=(2 * limit, limit),
                 metadata_errors="replace",
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from model.errors import InputError
+from tracker.video.picture_size import check_pixels
 
 PIXEL_FORMATS = ("rgb24", "bgr24", "gray")
 # 8K and a margin; a larger number is a slip of the finger, and a buffer that does not fit.
@@ -42,6 +43,8 @@ class SourceOptions:
             raise InputError(
                 f"a size of {width}x{height} is not possible: sides are 1 to {_LARGEST} pixels."
             )
+        if self.size is not None:
+            check_pixels("the source", *self.size)
         if self.rate is not None and not 0 < self.rate <= 1000:
             raise InputError(f"{self.rate} frames per second are not possible: give 0 to 1000.")
         if self.pixel_format is not None and self.pixel_format not in PIXEL_FORMATS:

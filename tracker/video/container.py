@@ -14,12 +14,16 @@ from av.video.stream import VideoStream
 
 from model.errors import InputError
 from tracker.video.container_sizes import has_mp4_index
+from tracker.video.picture_size import LIMITS, check_pixels
 
 # Demuxers that read still pictures, and those that draw text files as if they were screens.
 _PICTURE_FORMATS = {"image2", "image2pipe", "ico", "fits"}
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
 # Brands of HEIC and AVIF pictures, which FFmpeg opens as if they were MP4.
 _PICTURE_BRANDS = {"heic", "heix", "heim", "heis", "mif1", "avif"}
+
+
+_OPTIONS = {"protocol_whitelist": "file,crypto,data"}
 
 
 def open_container(path: Path) -> InputContainer:
@@ -34,7 +38,7 @@ def open_container(path: Path) -> InputContainer:
         # playlist that calls itself .mp4 from reaching for the network.
         container = av.open(
             f"file:{path}",
-            options={"protocol_whitelist": "file,crypto,data"},
+            options=_OPTIONS | LIMITS,
             # Titles and the like come in any encoding; nothing depends on them.
             metadata_errors="replace",
         )
@@ -66,7 +70,8 @@ def pick_video(container: InputContainer, path: Path) -> VideoStream:
     """The video stream to read; cover pictures of music files are none.
 
     Raises:
-        InputError: the file has no video stream, or no decoder for it exists here.
+        InputError: the file has no video stream, no decoder for it exists here, or its pictures are
+            too large to be read.
     """
     return pick_video_stream(container, str(path))
 
@@ -84,6 +89,9 @@ def pick_video_stream(container: InputContainer, name: str) -> VideoStream:
             f"{name} is coded in a way that cannot be decoded here: convert it to H.264, for "
             f"example with ffmpeg -i {Path(name).name} converted.mp4."
         )
+    check_pixels(name, stream.codec_context.width, stream.codec_context.height)
+    # Some change their size midway.
+    stream.codec_context.options = LIMITS
     return stream
 
 

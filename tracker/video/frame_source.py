@@ -45,7 +45,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """A source of frames, as its frames come out (rotation applied).
+    """A source of frames, as its frames come out: turned upright, with square pixels.
 
     Attributes:
         name: how messages call the source: the path, "camera 0", or an address without password.
@@ -59,7 +59,9 @@ class VideoInfo:
         rotation: degrees, clockwise, that the frames were turned by: 0, 90, 180 or 270.
         has_audio: whether the file has an audio stream.
         time_base: seconds per tick of the source's clock.
-        pixel_aspect: width over height of one pixel; not 1 for anamorphic video.
+        pixel_aspect: width over height of a stored pixel; not 1 for anamorphic video.
+        stored: width and height of the stored picture (upright) where its pixels are not square,
+            and frames come enlarged; None where frames come as they are stored.
         live: frames come in real time and have no end; frames may be dropped.
         piped: frames come from another program, which waits for us; none is dropped.
         still: a single picture, without time.
@@ -78,6 +80,7 @@ class VideoInfo:
     has_audio: bool = False
     time_base: Fraction = CLOCK
     pixel_aspect: Fraction = Fraction(1)
+    stored: tuple[int, int] | None = None
     live: bool = False
     piped: bool = False
     still: bool = False
@@ -88,6 +91,24 @@ class VideoInfo:
     def once(self) -> bool:
         """Whether the frames cannot be had again: a run that is broken off keeps what it made."""
         return self.live or self.piped
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height in stored pixels, upright."""
+        return self.stored or (self.width, self.height)
+
+    @property
+    def enlargement(self) -> tuple[float, float]:
+        """Pixels of the frames per stored pixel, in x and y; 1 where these are square."""
+        width, height = self.stored_size
+        return self.width / width, self.height / height
+
+    def to_stored(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Points [..., 2] in pixels of the frames as places in the stored picture.
+
+        (0, 0) is the centre of the top left pixel of either.
+        """
+        return (np.asarray(points, np.float64) + 0.5) / np.array(self.enlargement) - 0.5
 
     @property
     def expected_frames(self) -> int | None:

@@ -27,11 +27,13 @@ from tracker.video.container import (
 from tracker.video.decoded_frame import (
     UPRIGHT,
     Orientation,
-    frame_to_rgb,
     orientation_from_matrix,
 )
+from tracker.video.deinterlacing import Deinterlacer
 from tracker.video.frame_clock import FALLBACK_RATE, FrameClock, joined_text
+from tracker.video.frame_pixels import FramePixels, frame_notes
 from tracker.video.frame_source import SourceFrame, VideoInfo
+from tracker.video.picture_size import TOO_LARGE, check_pixels, square_size
 from tracker.video.truncation import (
     check_length,
     damaged_text,
@@ -50,7 +52,9 @@ class VideoReader(Closing):
     Timestamps are the presentation timestamps on the player's clock (0 where the earliest of the
     audio and video streams starts). A frame without one is placed one mean frame after its
     predecessor, one that does not grow a tick after it; where the file's clock is set anew, times
-    go on (see `FrameClock`). Rotation and mirroring metadata is applied.
+    go on (see `FrameClock`). Rotation and mirroring metadata is applied, and where pixels are not
+    square frames are enlarged until they are (`VideoInfo.stored`). Interlaced frames are
+    deinterlaced, and HDR is tone-mapped: `notes` says so.
 
     A file that is cut short is an `InputError`: the container's own sizes go beyond the end of the
     file and video frames are missing, which is found before any work. Frame counts and durations of
@@ -86,13 +90,15 @@ class VideoReader(Closing):
             check_length(self._path, self._container.format.name, self._start)
             # Frame threads keep the decoder off the tracker's critical path.
             self._stream.thread_type = "AUTO"
-            self._frames = self._decode()
+            self._deinterlace = Deinterlacer()
+            self._frames = self._deinterlace(self._decode())
             # Two frames ahead: the size and rotation are known for sure only from a frame, and a
             # picture in a video's clothes (GIF) has no second one.
             self._ahead: deque[VideoFrame] = deque()
             self._look_ahead(2)
             self._orientation = self._check_first()
             self.info = self._describe()
+            self._pixels = FramePixels(*self._decoded_size())
         except BaseException:
             self.close()
             raise
@@ -105,6 +111,11 @@ class VideoReader(Closing):
             first = last if count == 1 else first
             yield SourceFrame(count - 1, last, self._image(frame))
         self._settle_end(clock.end, count, (last - first) / max(count - 1, 1))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the frames so far that the user should know."""
+        return frame_notes(self._pixels, self._deinterlace)
 
     def close(self) -> None:
         """Close the file."""
@@ -144,8 +155,10 @@ class VideoReader(Closing):
 
     def _check_first(self) -> Orientation:
         if not self._ahead:
+            # Of frames that are too large some formats do not keep the size.
+            large = "" if self._stream.codec_context.width else f", or {TOO_LARGE}"
             raise InputError(
-                f"{self._path} has no frame that can be decoded: it is empty or damaged."
+                f"{self._path} has no frame that can be decoded: it is empty or damaged{large}."
             )
         if len(self._ahead) == 1 and self._container.format.name in ("gif", "apng"):
             raise picture_error(self._path)
@@ -160,9 +173,11 @@ class VideoReader(Closing):
     def _describe(self) -> VideoInfo:
         stream, first = self._stream, self._ahead[0]
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        width, height = first.width, first.height
+        stored = first.width, first.height
         if self._orientation.transposed:
-            width, height, aspect = height, width, 1 / aspect
+            stored, aspect = (first.height, first.width), 1 / aspect
+        width, height = square_size(*stored, aspect)
+        check_pixels(str(self._path), width, height)
         duration = None
         if self._promised_end is not None:
             first_start = (stream.start_time or 0) * (stream.time_base or Fraction(0))
@@ -179,13 +194,16 @@ class VideoReader(Closing):
             has_audio=bool(self._container.streams.audio),
             time_base=stream.time_base or 1 / FALLBACK_RATE,
             pixel_aspect=aspect,
+            stored=stored if stored != (width, height) else None,
         )
 
     def _image(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        width, height = self.info.width, self.info.height
-        if self._orientation.transposed:
-            width, height = height, width
-        return self._orientation.apply(frame_to_rgb(frame, width, height))
+        return self._orientation.apply(self._pixels(frame))
+
+    def _decoded_size(self) -> tuple[int, int]:
+        """Width and height of frames before they are turned."""
+        size = self.info.width, self.info.height
+        return size[::-1] if self._orientation.transposed else size
 
     def _settle_end(self, end: float, count: int, spacing: float) -> None:
         """Find out until when the last frame is shown, and whether frames are missing after it."""

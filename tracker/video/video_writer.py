@@ -33,7 +33,9 @@ class VideoWriter(Committing):
     Frames keep their timestamps, in ticks of the source's clock, so a variable frame rate stays
     variable and 24000/1001 stays exact. Sound is copied from a file, interleaved as frames arrive.
     Odd sizes get one column or row more, a copy of the last one: 4:2:0 colour is stored for blocks
-    of 2 x 2 pixels. The file has a temporary name until it is complete.
+    of 2 x 2 pixels. Frames that were enlarged to square pixels (`VideoInfo.stored`) are stored in
+    the source's own size and shape of pixels, so players show them as they were given. The file has
+    a temporary name until it is complete.
 
     Args:
         path: output, one of `VIDEO_SUFFIXES`.
@@ -97,8 +99,9 @@ class VideoWriter(Committing):
             options={"crf": str(crf), **codec.options},
         )
         assert isinstance(stream, VideoStream)
-        stream.width = self._info.width + self._info.width % 2
-        stream.height = self._info.height + self._info.height % 2
+        width, height = self._info.stored_size
+        stream.width = width + width % 2
+        stream.height = height + height % 2
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = self._base
         stream.codec_context.sample_aspect_ratio = self._info.pixel_aspect
@@ -132,6 +135,9 @@ class VideoWriter(Committing):
             raise ValueError(
                 f"frame of {width}x{height} in a video of {self._info.width}x{self._info.height}"
             )
+        if self._info.stored is not None:
+            width, height = self._info.stored
+            image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
         if width % 2 or height % 2:
             image = np.asarray(
                 cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE),

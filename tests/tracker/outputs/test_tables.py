@@ -1,8 +1,10 @@
 import csv
+import json
 import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 from model.errors import InputError
@@ -68,6 +70,29 @@ def test_one_row_per_face_and_frame(tmp_path: Path, markup: str) -> None:
     np.testing.assert_allclose(radians, np.deg2rad(ANGLES), atol=0.002)
     assert found[0]["eye_left"] == pytest.approx(frames[0].measures[0].eyes[0], abs=1e-4)
     assert found[0]["mouth"] == pytest.approx(frames[0].measures[0].mouth, abs=1e-4)
+
+
+def test_places_in_another_picture(tmp_path: Path) -> None:
+    paths = [tmp_path / f"faces{suffix}" for suffix in TABLE_SUFFIXES]
+    given = face()
+    for path in paths:
+        with open_table(path, 98, place=lambda points: points / (2.0, 1.0)) as table:
+            table.write(measured(given))
+    wanted = given.landmarks / (2, 1)
+    (row,) = read(paths[0])
+    np.testing.assert_allclose(
+        [[row[f"x_{i}"], row[f"y_{i}"]] for i in range(98)], wanted, atol=0.006
+    )
+    (item,) = json.loads(paths[1].read_text())["faces"]
+    np.testing.assert_allclose(item["landmarks"], wanted, atol=0.006)
+    column = pyarrow.parquet.read_table(paths[2])
+    np.testing.assert_allclose([column[f"x_{i}"][0].as_py() for i in range(98)], wanted[:, 0])
+    # Measures are those of the face, not of the table's picture.
+    assert (
+        row["interocular"]
+        == item["interocular"]
+        == pytest.approx(np.linalg.norm(given.landmarks[60] - given.landmarks[72]), abs=0.006)
+    )
 
 
 def test_scores_on_request(tmp_path: Path) -> None:

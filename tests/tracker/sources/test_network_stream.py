@@ -15,7 +15,7 @@ import pytest
 
 from model.errors import InputError
 from tests.support.commands import Run
-from tests.support.video_files import make_video, picture
+from tests.support.video_files import encode, make_video, picture
 from tracker.sources.live_reader import LiveReader, SourceLostError
 from tracker.sources.network_stream import NetworkReader, open_stream, without_password
 from tracker.sources.open_source import open_source
@@ -339,6 +339,16 @@ def test_what_cannot_be_opened(server: str, tmp_path: Path) -> None:
                 open_stream(address, IMPATIENT)
             assert time.monotonic() - begin < 5
             assert "secret" not in str(caught.value)
+
+
+def test_a_recording_with_wide_pixels_comes_in_square_ones(server: str, tmp_path: Path) -> None:
+    images = [picture(48, 96, 90 + 10 * index) for index in range(3)]
+    encode(tmp_path / "wide.mp4", images, aspect=Fraction(2))
+    with open_source(f"{server}/wide.mp4") as source, open_source(tmp_path / "wide.mp4") as file:
+        info = source.info
+        assert (info.width, info.height, info.stored, info.pixel_aspect) == (96, 96, (48, 96), 2)
+        for ours, own in zip(source, file, strict=True):
+            np.testing.assert_array_equal(ours.image, own.image)
 
 
 def test_a_playlist_cannot_reach_local_files(server: str, tmp_path: Path) -> None:
