@@ -198,7 +198,8 @@ def test_a_failed_run_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(error), VideoWriter(tmp_path / "out.mp4", info()) as writer:
             for index in range(5):
                 writer.write(picture(), index / 30)
-            (name,) = listing(tmp_path)
+            lock, name = listing(tmp_path)
+            assert lock == ".out.mp4.propnet-lock"
             assert re.fullmatch(r"out\.[0-9a-f]{8}\.partial\.mp4", name)
             raise error
         assert listing(tmp_path) == []
