@@ -5,15 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from itertools import islice
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 from model.errors import InputError
 from model.files import give_up_all
+from model.stop_signals import SIGNALS
 from tracker.runs.file_series import Result, attempt
 from tracker.runs.job import Job
 from tracker.system.end_of_parent import end_of_parent, leave_with_parent
@@ -66,6 +69,7 @@ def _pool(jobs: Sequence[Job], processes: int) -> Generator[Result | Job, None, 
     others = multiprocessing.active_children()
     running: dict[Future[Result], Job] = {}
     count = min(processes, len(jobs))
+    _start_keeper()
     with end_of_parent(context) as end, ProcessPoolExecutor(count, context, _begin, (end,)) as pool:
         try:
             # Only as many as there are workers: what is running is known then.
@@ -92,6 +96,21 @@ def _pool(jobs: Sequence[Job], processes: int) -> Generator[Result | Job, None, 
                     "worker processes die as soon as they start: try --jobs 1, or more memory."
                 ) from None
             yield from running.values()
+
+
+def _start_keeper() -> None:
+    """Start the process in which multiprocessing keeps account of resources, deaf to a hang-up.
+
+    Python has it ignore Ctrl-C and SIGTERM, but a closed terminal would end it, and who then asks
+    it fails.
+    """
+    if sys.platform == "win32":
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _dismiss(others: Sequence[object]) -> None:
@@ -125,14 +144,16 @@ _busy = _leaving = False
 def _begin(end: Connection) -> None:
     """Once in every worker."""
     leave_with_parent(end, give_up_all)
-    signal.signal(signal.SIGINT, _on_signal)
-    signal.signal(signal.SIGTERM, _on_signal)
+    for number in SIGNALS:
+        # Under nohup SIGHUP is ignored, and stays so.
+        if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT:
+            signal.signal(number, _on_signal)
 
 
 def _on_signal(number: int, frame: object) -> None:
-    # Ctrl-C reaches all processes of the terminal, and the main one sends SIGTERM when it ends: a
-    # file in work is given up and cleaned away, once; a waiting worker is ended by the main
-    # process without a word.
+    # Ctrl-C and a hang-up reach all processes of the terminal, and the main one sends SIGTERM when
+    # it ends: a file in work is given up and cleaned away, once; a waiting worker is ended by the
+    # main process without a word.
     global _leaving  # noqa: PLW0603
     if _busy and not _leaving:
         _leaving = True

@@ -167,7 +167,10 @@ def test_a_worker_that_dies_takes_only_its_file_along(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a process group")
-def test_ctrl_c_leaves_nothing_half_made(network: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_ctrl_c_leaves_nothing_half_made(network: Path, tmp_path: Path, name: str) -> None:
+    """Nor does a closed terminal: both are told to every process of the group."""
+    sent = getattr(signal, name)
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     for number in range(12):
@@ -180,9 +183,9 @@ def test_ctrl_c_leaves_nothing_half_made(network: Path, tmp_path: Path) -> None:
     while not (out / "0.csv").exists() and child.poll() is None:
         time.sleep(0.05)
     time.sleep(0.2)
-    os.killpg(child.pid, signal.SIGINT)
+    os.killpg(child.pid, sent)
     _, errors = child.communicate(timeout=60)
-    assert child.returncode == 130
+    assert child.returncode == 128 + sent
     done = {name for name, entry in manifest(out).items() if entry["status"] == "done"}
     assert 1 <= len(done) < 12
     assert (
