@@ -13,6 +13,7 @@ from rich.table import Table
 from tracker.bench.bench_plan import Possible
 from tracker.bench.chain_timing import STAGES, BenchResult
 from tracker.bench.device_limit import Limit
+from tracker.system.counted import counted
 
 _THREADS = {"read": "reader", "draw": "writer", "write": "writer"}
 # Under this share of the faces asked for, a run is not what its heading says.
@@ -76,15 +77,14 @@ def _table(runs: Sequence[Run]) -> Table:
     table = Table(
         box=None,
         pad_edge=False,
-        title=f"{first.source}, {first.width}x{first.height}, {first.frames} frames, "
-        f"{first.cores} cores",
+        title=f"{first.source}, {first.width}x{first.height}, "
+        f"{counted(first.frames, 'frame')}, {counted(first.cores, 'core')}",
         title_justify="left",
     )
     table.add_column("milliseconds per frame", no_wrap=True)
     table.add_column("thread", no_wrap=True)
     for run in runs:
-        faces = f"{run.result.faces} face{'s' if run.result.faces > 1 else ''}"
-        heading = f"{run.result.weights}\n{run.engine}\n{faces}"
+        heading = f"{run.result.weights}\n{run.engine}\n{counted(run.result.faces, 'face')}"
         table.add_column(heading, justify="right", no_wrap=True)
 
     def row(name: str, thread: str, figure: Callable[[Run], float | None], digits: int) -> None:

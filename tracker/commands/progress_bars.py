@@ -14,6 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from tracker.system.counted import counted
 from tracker.video.frame_source import VideoInfo
 
 
@@ -97,19 +98,19 @@ class FileBar:
             TextColumn("files"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[frames]} frames"),
+            TextColumn("{task.fields[frames]}"),
             TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task("", total=total, completed=done, frames=0)
+        self._task = self._progress.add_task("", total=total, completed=done, frames="0 frames")
         self._frames = 0
 
     def advance(self, frames: int) -> None:
         """One more file of so many frames is done."""
         self._frames += frames
-        self._progress.update(self._task, advance=1, frames=self._frames)
+        self._progress.update(self._task, advance=1, frames=counted(self._frames, "frame"))
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
