@@ -108,6 +108,8 @@ def batch_command(
             frames = result.summary.frames if result.summary else 0
             counts.update({"failed": int(result.error is not None), "frames": frames})
             bar.advance(frames)
+            if result.summary is not None:
+                bar.tell(result.job.source, result.summary.altered)
             if result.error is not None:
                 bar.say(f"failed: {result.error}")
     made = len(todo) - counts["failed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from rich.console import Console
@@ -105,11 +106,19 @@ class FileBar:
         )
         self._task = self._progress.add_task("", total=total, completed=done, frames=0)
         self._frames = 0
+        self._told: set[str] = set()
 
     def advance(self, frames: int) -> None:
         """One more file of so many frames is done."""
         self._frames += frames
         self._progress.update(self._task, advance=1, frames=self._frames)
+
+    def tell(self, source: object, notes: Sequence[str]) -> None:
+        """Print what is to be known of a file; what was said of another one is not said again."""
+        for note in notes:
+            if note not in self._told:
+                self._told.add(note)
+                self.say(f"{source}: {note}")
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""

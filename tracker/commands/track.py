@@ -186,7 +186,7 @@ def track(
         f"{summary.frames} frames, {summary.faces} face{'s' * (summary.faces != 1)}, "
         f"a face in {share:.1f} % of the frames, {speed:.1f} frames/s with {summary.engine}"
         + "".join(f"; wrote {path}" for path in (out, save, crops) if path)
-        + "".join(f"; {note}" for note in summary.notes)
+        + "".join(f"; {note}" for note in (*summary.altered, *summary.notes))
         + (f"; {summary.damaged} damaged packets skipped" if summary.damaged else "")
         + (f"; {summary.dropped} frames came too fast" if summary.dropped else "")
     )

@@ -48,6 +48,7 @@ def track_series(source: str | Path, job: Job) -> None:
                     tracked += 1
                     frames += result.summary.frames
                     seen += result.summary.frames_with_face > 0
+                    bar.tell(result.job.source, result.summary.altered)
                 bar.advance(result.summary.frames if result.summary else 0)
         except Stopped as early:
             stopped = early

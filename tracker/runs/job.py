@@ -103,6 +103,7 @@ class Summary:
         dropped: frames of a live source that came too fast to be looked at.
         lost: why a live source ended too early; the outputs are complete up to there.
         ended: whether the user ended the run in the preview.
+        altered: what was done to the frames before anybody saw them, such as tone mapping.
         notes: what else the user should know.
     """
 
@@ -115,6 +116,7 @@ class Summary:
     dropped: int = 0
     lost: str | None = None
     ended: bool = False
+    altered: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -159,7 +159,8 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             dropped=live.dropped if live else 0,
             lost=lost,
             ended=ended.is_set(),
-            notes=(*_notes(tracker), *_said(source), *notes),
+            altered=_altered(source),
+            notes=(*_notes(tracker), *notes),
         )
         return summary, stop if stop.is_set() and not once else None
 
@@ -195,7 +196,7 @@ def _notes(tracker: Tracker) -> tuple[str, ...]:
     return ("confidences are no probabilities: these weights are uncalibrated",)
 
 
-def _said(source: FrameSource) -> tuple[str, ...]:
+def _altered(source: FrameSource) -> tuple[str, ...]:
     """What was done to the frames before anybody saw them."""
     if isinstance(source, VideoReader | NetworkReader | StreamReader):
         return source.notes
