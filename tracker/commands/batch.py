@@ -113,12 +113,7 @@ def batch_command(
             frames = result.summary.frames if result.summary else 0
             counts.update({"failed": int(result.error is not None), "frames": frames})
             bar.advance(frames)
-            for text in result.summary.warnings if result.summary else ():
-                bar.say(f"warning: {text}")
-            if result.error is not None:
-                bar.say(f"failed: {result.error}")
-            for note in result.summary.source_notes if result.summary else ():
-                bar.say(f"{result.job.source}: {note}")
+            bar.tell(result)
     made = len(todo) - counts["failed"]
     typer.echo(
         f"{made} of {len(planned)} files tracked "

@@ -14,6 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from tracker.runs.file_series import Result
 from tracker.system.counted import counted
 from tracker.video.frame_source import VideoInfo
 
@@ -106,11 +107,25 @@ class FileBar:
         )
         self._task = self._progress.add_task("", total=total, completed=done, frames="0 frames")
         self._frames = 0
+        self._told: set[str] = set()
 
     def advance(self, frames: int) -> None:
         """One more file of so many frames is done."""
         self._frames += frames
         self._progress.update(self._task, advance=1, frames=counted(self._frames, "frame"))
+
+    def tell(self, result: Result) -> None:
+        """Print what is to be known of a file; a note on another one is not said again."""
+        if result.error is not None:
+            self.say(f"failed: {result.error}")
+        if result.summary is None:
+            return
+        for text in result.summary.warnings:
+            self.say(f"warning: {text}")
+        for note in result.summary.source_notes:
+            if note not in self._told:
+                self._told.add(note)
+                self.say(f"{result.job.source}: {note}")
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""

@@ -49,17 +49,13 @@ def track_series(source: str | Path, job: Job) -> None:
         failed = 0
         try:
             for result in run_series(jobs, tracker):
+                bar.tell(result)
                 if result.summary is None:
                     failed += 1
-                    bar.say(f"failed: {result.error}")
                 else:
                     tracked += 1
-                    for text in result.summary.warnings:
-                        bar.say(f"warning: {text}")
                     frames += result.summary.frames
                     seen += result.summary.frames_with_face > 0
-                    for note in result.summary.source_notes:
-                        bar.say(f"{result.job.source}: {note}")
                 bar.advance(result.summary.frames if result.summary else 0)
         except Stopped as early:
             stopped = early

@@ -111,7 +111,8 @@ class Summary:
         lost: why a live source ended too early; the outputs are complete up to there.
         ended: whether the user ended the run in the preview.
         notes: what else the user should know.
-        source_notes: what of it is about this source, see `VideoInfo.notes`.
+        source_notes: and about this source: parts that were left out, what was done to its frames
+            before anybody saw them.
         warnings: what is wrong with the file and did not keep it from being tracked, sentences.
     """
 

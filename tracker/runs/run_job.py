@@ -162,7 +162,7 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             lost=lost,
             ended=ended.is_set(),
             notes=(*_notes(tracker), *notes),
-            source_notes=(*source.info.notes, *_said(source)),
+            source_notes=_source_notes(source),
             warnings=(*warnings, *(f"{source.info.name}: {text}." for text in heard)),
         )
         return summary, stop if stop.is_set() and not once else None
@@ -218,11 +218,10 @@ def _notes(tracker: Tracker) -> tuple[str, ...]:
     return ("confidences are no probabilities: these weights are uncalibrated",)
 
 
-def _said(source: FrameSource) -> tuple[str, ...]:
-    """What was done to the frames before anybody saw them."""
-    if isinstance(source, VideoReader | NetworkReader | StreamReader):
-        return source.notes
-    return ()
+def _source_notes(source: FrameSource) -> tuple[str, ...]:
+    """What the user should know of the source and of what was done to its frames."""
+    altered = source.notes if isinstance(source, VideoReader | NetworkReader | StreamReader) else ()
+    return (*source.info.notes, *altered)
 
 
 def _nothing() -> None:

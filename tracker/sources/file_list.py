@@ -32,7 +32,9 @@ def find_inputs(sources: Iterable[str | Path]) -> list[Path]:
     """The files that are meant.
 
     A folder stands for the videos and pictures directly in it, in natural order (2 before 10); a
-    pattern may hold * ? [..], and ** for all folders below. Each file is named once.
+    pattern may hold * ? [..], and ** for all folders below. Folders that exist
+    by the very name are meant, and brackets that match nothing are brackets. Each file is named
+    once.
 
     Args:
         sources: files, folders and patterns.
@@ -47,7 +49,7 @@ def find_inputs(sources: Iterable[str | Path]) -> list[Path]:
             files = [p for p in path.iterdir() if p.suffix.lower() in VIDEO_NAMES | PICTURE_NAMES]
             what = "no video or picture in it (give a pattern like 'DIR/**/*' for those below it)"
         elif is_series(source):
-            files = [Path(name) for name in glob.glob(str(source), recursive=True)]  # noqa: PTH207
+            files = _matching(path)
             what = "no file of that name"
         else:
             found.append(path)
@@ -57,6 +59,19 @@ def find_inputs(sources: Iterable[str | Path]) -> list[Path]:
             raise InputError(f"{source}: there is {what}.")
         found += sorted(files, key=natural_key)
     return list(dict.fromkeys(found))
+
+
+def _matching(path: Path) -> list[Path]:
+    known = Path()
+    parts = list(path.parts)
+    while len(parts) > 1 and (known / parts[0]).is_dir():
+        known /= parts.pop(0)
+    pattern = str(Path(*parts))
+    for wanted in dict.fromkeys((pattern, pattern.replace("[", "[[]"))):
+        place = str(Path(glob.escape(str(known)), wanted))
+        if found := glob.glob(place, recursive=True):  # noqa: PTH207
+            return [Path(name) for name in found]
+    return []
 
 
 def natural_key(path: Path) -> list[tuple[tuple[int, int, str], ...]]:

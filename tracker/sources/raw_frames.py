@@ -39,9 +39,12 @@ class RawReader(Closing):
 
     def __init__(self, options: SourceOptions, stream: BinaryIO | None = None) -> None:
         if options.size is None or options.rate is None:
+            known = {"size": options.size is not None, "rate": options.rate is not None}
+            flags = {"size": "--size 640x480", "rate": "--fps 30"}
+            missing = [name for name, given in known.items() if not given]
             raise InputError(
-                "raw frames from standard input tell neither size nor rate: add, for example, "
-                "--size 640x480 --fps 30."
+                f"raw frames from standard input do not tell their {' and '.join(missing)}: add, "
+                f"for example, {' '.join(flags[name] for name in missing)}."
             )
         if stream is None and sys.stdin is not None and sys.stdin.isatty():
             raise InputError("standard input is the keyboard: pipe raw frames into this command.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from tracker.video.picture_size import LIMITS, check_pixels
 # Demuxers that read still pictures, and those that draw text files as if they were screens.
 _PICTURE_FORMATS = {"image2", "image2pipe", "ico", "fits"}
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
+# How C, and ffmpeg, write numbered names.
+_NUMBERED = re.compile(r"%0?\d*d")
 # Brands of HEIC and AVIF pictures, which FFmpeg opens as if they were MP4.
 _PICTURE_BRANDS = {"heic", "heix", "heim", "heis", "mif1", "avif"}
 
@@ -130,6 +133,12 @@ def clock_start(container: InputContainer) -> Fraction:
 def _check_file(path: Path) -> None:
     try:
         if not path.exists():
+            if _NUMBERED.search(str(path)):
+                pattern = _NUMBERED.sub("*", str(path))
+                raise InputError(
+                    f"{path} does not exist: for numbered files give a pattern, '{pattern}' (in "
+                    "quotes), or their folder."
+                )
             raise InputError(f"{path} does not exist: check the path.")
         if path.is_dir():
             raise InputError(f"{path} is a folder, not a video file.")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
+from tests.support.commands import Run
 from tests.support.picture_files import portrait, save
 from tests.support.video_files import make_video, picture
 from tracker import Tracker
@@ -121,6 +122,32 @@ def test_what_folders_and_patterns_mean(tmp_path: Path) -> None:
     assert not is_series(str(tmp_path / "odd[1].jpg"))
     assert not is_series("rtsp://cam/live?x=[1]")
     assert not is_series(0)
+
+
+def test_brackets_in_names(tmp_path: Path) -> None:
+    names = ("take[1]/a.jpg", "take[1]/b.jpg", "take1/c.jpg", "x/cut[2]/d.jpg", "x/[e] 1.png")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    def found(pattern: str) -> list[str]:
+        assert is_series(tmp_path / pattern)
+        return [path.name for path in find_inputs([tmp_path / pattern])]
+
+    assert found("take[1]") == ["a.jpg", "b.jpg"]
+    assert found("take[1]/*.jpg") == ["a.jpg", "b.jpg"]  # not take1, though the pattern says so
+    assert found("take[1]/[b].jpg") == ["b.jpg"]
+    assert found("take[0-9]/*.jpg") == ["c.jpg"]
+    assert found("*/cut[2]/*") == ["d.jpg"]
+    assert found("x/[e]*.png") == ["[e] 1.png"]
+
+
+def test_numbered_names_are_no_pattern_here(run: Run, tmp_path: Path) -> None:
+    portrait(tmp_path / "f_001.jpg")
+    refused = run(tmp_path / "f_%03d.jpg", "--save", tmp_path / "out.csv")
+    assert refused.code == 2
+    assert f"give a pattern, '{tmp_path}/f_*.jpg'" in " ".join(refused.err.split())
+    assert [path.name for path in find_inputs([tmp_path / "f_*.jpg"])] == ["f_001.jpg"]
 
 
 def test_output_names_are_short_and_different() -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,9 +75,21 @@ def test_stopping_does_not_wait_for_the_sender() -> None:
         os.close(write)
 
 
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"size": (64, 48)}, "do not tell their rate: add, for example, --fps 30."),
+        ({"rate": Fraction(30)}, "tell their size: add, for example, --size 640x480."),
+        ({}, "tell their size and rate: add, for example, --size 640x480 --fps 30."),
+    ],
+)
+def test_what_is_missing_is_named(given: dict[str, Any], missing: str) -> None:
+    with pytest.raises(InputError) as caught:
+        RawReader(SourceOptions(**given))
+    assert str(caught.value).endswith(missing)
+
+
 def test_what_must_be_told() -> None:
-    with pytest.raises(InputError, match="--size 640x480 --fps 30"):
-        RawReader(SourceOptions(size=(64, 48)), io.BytesIO())
     assert parse_size("640x480") == (640, 480)
     assert parse_size(" 640 X 480") == (640, 480)
     assert parse_size(None) is None
