@@ -44,7 +44,8 @@ class PictureFramesReader(Closing):
         data, header = read_picture_bytes(path)
         if header.kind not in KINDS:
             raise unreadable(path)
-        self._data, self._timed = np.frombuffer(data, np.uint8), header.kind == "webp"
+        # One row: OpenCV 4.12 reads no other shape.
+        self._data, self._timed = np.frombuffer(data, np.uint8)[None], header.kind == "webp"
         # Read with a few bytes per frame: what is not there is found out now, not in the middle.
         self._stored = header.frames + header.left_out
         self._piece = max(1, _PIECE_BYTES // (4 * header.width * header.height))
