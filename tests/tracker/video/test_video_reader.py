@@ -273,6 +273,18 @@ def test_stated_durations_may_be_anything(
     assert video.info.timeline.end == pytest.approx(2, abs=0.001)
 
 
+def test_a_stale_tag_does_not_lengthen_the_last_frame(tmp_path: Path) -> None:
+    times = [Fraction(n, 1000) for n in (0, 33, 40, 200, 201, 1500, 1533)]
+    path = make_video(tmp_path / "clip.mkv", len(times), times=times)
+    with av.open(str(path)) as container:
+        tag = container.streams.video[0].metadata["DURATION"].encode()
+        whole = container.duration / av.time_base
+    path.write_bytes(path.read_bytes().replace(tag, b"00:00:09.000000000"))
+    with VideoReader(path) as video:
+        assert len(list(video)) == len(times)
+    assert video.info.timeline.end == pytest.approx(whole, abs=0.001)
+
+
 def test_titles_in_any_encoding(tmp_path: Path) -> None:
     path = make_video(tmp_path / "clip.mkv", 5, metadata={"title": "Video de Rene"})
     path.write_bytes(path.read_bytes().replace(b"Video de Rene", b"Vid\xe9o de Ren\xe9"))
