@@ -65,3 +65,12 @@ def test_match_is_the_best_assignment(case: tuple[int, int, int], ties: bool) ->
     gain = np.clip(table - 0.1, 0, None)
     best = gain[linear_sum_assignment(gain, maximize=True)].sum()
     assert sum(gain[a, b] for a, b in pairs) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_many_faces_have_the_best_assignment_too(seed: int) -> None:
+    # Small tables hardly ever need the potentials of columns from earlier rows.
+    table = np.random.default_rng(seed).uniform(0.1, 1, (10, 10))
+    pairs = match(table, minimum=0)
+    best = table[linear_sum_assignment(table, maximize=True)].sum()
+    assert sum(table[a, b] for a, b in pairs) == pytest.approx(best)
