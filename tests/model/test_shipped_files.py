@@ -14,9 +14,8 @@ from tests.support.paths import DOCS
 
 
 def test_the_shipped_files_are_those_of_the_sums() -> None:
-    assert {
-        path.name for path in WEIGHTS.iterdir() if path.suffix in (".onnx", ".safetensors")
-    } == (set(shipped()))
+    there = {path.name for path in WEIGHTS.iterdir() if path.suffix in (".onnx", ".safetensors")}
+    assert there == set(shipped())
     assert damaged() == {}
 
 
