@@ -2,16 +2,18 @@
 # The tracker on the processor:
 #   docker build -t propnet-track .
 #   docker run --rm -v "$PWD:/data" propnet-track video.mp4 --out annotated.mp4
-# With TensorRT on an NVIDIA GPU (never built, never run):
-#   docker build -t propnet-track:cuda --build-arg EXTRAS=[rtx] --build-arg CUDA=1 .
-#   docker run --rm --gpus all -v "$PWD:/data" propnet-track:cuda video.mp4 --out annotated.mp4
-ARG PYTHON=3.11
+# With TensorRT on an NVIDIA GPU (never built, never run; GPU is tensorrt or rtx, see docs/gpu.md):
+#   docker build -t propnet-track:gpu --build-arg GPU=tensorrt \
+#     --build-arg BUILD=nvidia/cuda:13.0.0-devel-ubuntu24.04 --build-arg RUN=ubuntu:24.04 .
+#   docker run --rm --gpus all -v "$PWD:/data" propnet-track:gpu video.mp4 --out annotated.mp4
+ARG BUILD=python:3.11-slim
+ARG RUN=python:3.11-slim
 
-FROM python:${PYTHON}-slim AS build
-ARG EXTRAS=
-ARG CUDA=
-# pycuda is compiled, against the headers of the CUDA toolkit, which PyPI has as well.
-RUN if [ -n "$CUDA" ]; then apt-get update && apt-get install --yes --no-install-recommends g++ \
+FROM ${BUILD} AS build
+ARG GPU=
+# pycuda is compiled against the CUDA toolkit, which such a base image has.
+RUN if [ -n "$GPU" ]; then apt-get update \
+    && apt-get install --yes --no-install-recommends g++ python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/*; fi
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE NOTICE constraints.txt ./
@@ -19,21 +21,22 @@ COPY model model
 COPY tracker tracker
 COPY train train
 COPY export export
-RUN python -m venv /opt/propnet \
-    && /opt/propnet/bin/pip install --no-cache-dir -c constraints.txt ".${EXTRAS}" \
-    # A server has no screen, and no libGL.so.1.
+# A server has no screen, and no libGL.so.1: OpenCV without windows, in the same version.
+RUN python3 -m venv /opt/propnet \
+    && PATH="/usr/local/cuda/bin:$PATH" CUDA_ROOT=/usr/local/cuda \
+    /opt/propnet/bin/pip install --no-cache-dir -c constraints.txt ".${GPU:+[$GPU]}" ${GPU:+pycuda} \
+    && version=$(sed -n 's/^opencv-python==//p' constraints.txt) \
     && /opt/propnet/bin/pip uninstall --yes opencv-python \
-    && /opt/propnet/bin/pip install --no-cache-dir opencv-python-headless==5.0.0.93
-RUN if [ -n "$CUDA" ]; then \
-    /opt/propnet/bin/pip install --no-cache-dir nvidia-cuda-runtime nvidia-cuda-nvcc \
-    && CUDA_ROOT="$(/opt/propnet/bin/python -c 'import nvidia, pathlib; print(next(pathlib.Path(nvidia.__path__[0]).rglob("cuda.h")).parents[1])')" \
-    && CUDA_ROOT="$CUDA_ROOT" /opt/propnet/bin/pip install --no-cache-dir pycuda; fi
+    && /opt/propnet/bin/pip install --no-cache-dir "opencv-python-headless==$version"
 
-FROM python:${PYTHON}-slim
-# The files that it writes belong to this user; --user "$(id -u):$(id -g)" makes them yours.
-RUN useradd --create-home --uid 1000 propnet && mkdir /data && chown propnet /data
+FROM ${RUN}
+ARG GPU=
+RUN if [ -n "$GPU" ]; then apt-get update && apt-get install --yes --no-install-recommends python3 \
+    && rm -rf /var/lib/apt/lists/*; fi
+# No root: /data is to be a folder that this user, or the one given by --user, may write to.
+RUN useradd --create-home propnet && mkdir /data && chown propnet /data
 COPY --from=build /opt/propnet /opt/propnet
-# Built TensorRT engines are kept in a volume mounted there, and nowhere else.
+# Mount a volume there to keep the TensorRT engines that are built.
 ENV PATH=/opt/propnet/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PROPNET_CACHE=/tmp/propnet
 USER propnet
 WORKDIR /data
