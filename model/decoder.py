@@ -53,7 +53,7 @@ def decode(
     """
     *lead, height, width = heatmaps.shape
     maps = heatmaps.reshape(-1, height, width)
-    best = maps.reshape(len(maps), -1).argmax(axis=1)
+    best = maps.reshape(len(maps), height * width).argmax(axis=1)
     rows, columns = np.divmod(best, width)
     peaks = maps.ravel().take(np.arange(len(maps)) * (height * width) + best)
     if method == "centroid":

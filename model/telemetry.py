@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 _ONNXRUNTIME = "ORT_DISABLE_TELEMETRY"
-_SWITCHES = {
+SWITCHES = {
     # Its builds for Linux and macOS (1.29 and later) queue reports and an id in the user's cache
     # and send them to mobile.events.data.microsoft.com. Read when the library is loaded.
     _ONNXRUNTIME: "1",
@@ -28,7 +28,7 @@ def switch_off() -> None:
     Comes before the libraries are imported. What the user has set in the environment stays, and so
     does `openvino_telemetry` where the program has imported it itself.
     """
-    for name, value in _SWITCHES.items():
+    for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)
     # OpenVINO and NNCF report through this package to www.google-analytics.com, and write an id
     # into the user's home. There is no variable; its command of refusal writes there too, for all

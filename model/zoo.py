@@ -21,6 +21,18 @@ def shipped() -> dict[str, str]:
     return {name.lstrip("*"): digest for digest, name in pairs}
 
 
+def damaged() -> dict[str, str]:
+    """Shipped files that are not what was shipped: name -> what is wrong, for people."""
+    wrong = {}
+    for name, digest in shipped().items():
+        path = WEIGHTS / name
+        if not path.is_file():
+            wrong[name] = "missing: install the package again"
+        elif sha256(path) != digest:
+            wrong[name] = "damaged, its SHA-256 differs: install the package again"
+    return wrong
+
+
 def find_weights(name: str, suffix: str) -> Path:
     """File of a network.
 

@@ -111,6 +111,7 @@ def commands(
             "tracker.cli", "batch", PORTRAIT_CLIP, ASSETS / "portrait.jpg", "--jobs", 2,
             "--out-dir", root / "many", "--weights", network, *_SHORT,
         ),
+        "doctor": ("tracker.cli", "doctor"),
         "track --opensee": (*track, "--opensee", f"127.0.0.1:{_PORT}"),
     }  # fmt: skip
     with ThreadPoolExecutor(1) as exporting, ThreadPoolExecutor(1) as others:
@@ -131,6 +132,7 @@ def commands(
         "track openvino",
         "track onnxruntime",
         "batch",
+        "doctor",
         "train.run",
         "train.evaluate",
         "export.run",

@@ -19,6 +19,7 @@ from tracker.system.opencv_threads import one_opencv_thread
 _LAZY = {
     "bench": ("tracker.commands.bench", "bench_command"),
     "batch": ("tracker.commands.batch", "batch_command"),
+    "doctor": ("tracker.commands.doctor", "doctor_command"),
 }
 
 
@@ -62,7 +63,7 @@ app.command(
     cls=_Unnamed,
     context_settings=_HELP,
     epilog="Other commands, each with --help: propnet-track bench measures the speed, "
-    "propnet-track batch tracks many files.",
+    "propnet-track batch tracks many files, propnet-track doctor says what works on this machine.",
 )(track)
 
 

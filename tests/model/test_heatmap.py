@@ -317,3 +317,12 @@ def test_an_invisible_boundary_is_empty_and_far_points_do_no_harm() -> None:
     # OpenCV leaves out the pixel where it clips a line; the blur spreads that over the rim.
     assert across[16].min() > 0.8
     assert across[16, 4:-4].min() > 0.99
+
+
+@pytest.mark.parametrize("method", DECODERS)
+def test_no_maps_have_no_points(method: Decoder) -> None:
+    # A frame without faces, or a network without landmarks.
+    for lead in ((0, 5), (3, 0)):
+        points, peaks = decode(np.zeros((*lead, 16, 16), dtype=np.float32), method)
+        assert points.shape == (*lead, 2)
+        assert peaks.shape == lead

@@ -624,6 +624,6 @@ def test_a_damaged_picture_is_one_line_and_leaves_nothing_behind(
         run_command(robustness.app)
     assert left.value.code == 2
     error = capsys.readouterr().err
-    assert "test_1.png is not a picture" in error
+    assert "test_1.png is damaged" in error
     assert "Traceback" not in error
     assert not out.exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -11,15 +10,13 @@ import typer
 from model.errors import InputError
 from tracker.commands.run_options import RunOptions, with_run_options
 from tracker.commands.track_folder import leave, track_series
+from tracker.system.version import package_version
 
 
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    try:
-        version = metadata.version("propnet-tracker")
-    except metadata.PackageNotFoundError:
-        version = "(run from its sources, not installed)"
+    version = package_version() or "(run from its sources, not installed)"
     typer.echo(f"propnet-track {version}")
     raise typer.Exit
 

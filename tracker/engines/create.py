@@ -104,14 +104,26 @@ def create_engine(
         )
     if precision == "auto" and name in _IN_INT8 and not maps and _int8_is_better(weights):
         precision = "int8"
-    module, kind, package, install = _ENGINES[name]
-    if package and not _installed(package):
-        raise InputError(f"the engine {name!r} needs {package}: {install}.")
+    if (reason := missing(name)) is not None:
+        raise InputError(reason)
+    module, kind, _, _ = _ENGINES[name]
     options: dict[str, Any] = {"maps": True} if maps else {}
     if name == "tensorrt":
         options["watcher"] = watcher
     engine: Engine = getattr(import_module(module), kind)(weights, threads, precision, **options)
     return engine
+
+
+def missing(name: str) -> str | None:
+    """Why an engine's package cannot be used, in a sentence; None if it is installed.
+
+    Args:
+        name: one of `ENGINES` but "auto". Of "tensorrt" only itself knows what is missing.
+    """
+    _, _, package, install = _ENGINES[name]
+    if not package or _installed(package):
+        return None
+    return f"the engine {name!r} needs {package}: {install}."
 
 
 def _choose(weights: str, precision: Precision, maps: bool = False) -> str:

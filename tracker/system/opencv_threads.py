@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 # Read by OpenCV when it first works.
-_VARIABLE = "OPENCV_FOR_THREADS_NUM"
+VARIABLE = "OPENCV_FOR_THREADS_NUM"
 
 
 def one_opencv_thread() -> None:
@@ -16,4 +16,4 @@ def one_opencv_thread() -> None:
     one face, and another program waits for it. Reading, tracking, drawing and encoding have threads
     of their own. Who has set the variable has it his way.
     """
-    os.environ.setdefault(_VARIABLE, "1")
+    os.environ.setdefault(VARIABLE, "1")

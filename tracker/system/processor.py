@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +12,17 @@ from pathlib import Path
 _NUMPY = ("AVX512VNNI", "ASIMDDP")
 _LINUX = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp")
 _CPUINFO = Path("/proc/cpuinfo")
+# What matters to the speed of networks: for people -> names of NumPy's and of Linux'.
+_FEATURES = {
+    "AVX2": ("AVX2", "avx2"),
+    "AVX-512": ("AVX512F", "avx512f"),
+    "AVX-512 VNNI": ("AVX512VNNI", "avx512_vnni"),
+    "AVX VNNI": ("", "avx_vnni"),
+    "AMX int8": ("", "amx_int8"),
+    "AMX bf16": ("", "amx_bf16"),
+    "NEON": ("NEON", "asimd"),
+    "NEON dot product": ("ASIMDDP", "asimddp"),
+}
 
 
 @cache
@@ -19,6 +31,23 @@ def has_dot_products() -> bool:
     return any(_numpy_features().get(name) for name in _NUMPY) or any(
         name in _linux_flags() for name in _LINUX
     )
+
+
+def vector_features() -> list[str]:
+    """Which vector instructions that matter to networks this processor has, for people."""
+    known, flags = _numpy_features(), _linux_flags()
+    return [name for name, (one, other) in _FEATURES.items() if known.get(one) or other in flags]
+
+
+def processor_name() -> str:
+    """What the processor calls itself, as far as the system tells."""
+    lines = _cpuinfo_lines()
+    for key in ("model name", "cpu model", "hardware"):
+        for line in lines:
+            name, _, value = line.partition(":")
+            if name.strip().lower() == key and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine() or "unknown"
 
 
 def _numpy_features() -> dict[str, bool]:
@@ -30,13 +59,16 @@ def _numpy_features() -> dict[str, bool]:
 
 
 def _linux_flags() -> set[str]:
-    try:
-        lines = _CPUINFO.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:  # another system
-        return set()
     return {
         flag
-        for line in lines
+        for line in _cpuinfo_lines()
         if line.lower().startswith(("flags", "features"))
         for flag in line.partition(":")[2].split()
     }
+
+
+def _cpuinfo_lines() -> list[str]:
+    try:
+        return _CPUINFO.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:  # another system
+        return []
