@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,14 +13,13 @@ from pathlib import Path
 from time import sleep
 
 from model.errors import InputError
+from model.file_lock import append, is_at, open_locked, read_all
 
 # What unfinished files end in, before their extension.
 UNFINISHED = ".partial"
 _SUFFIX = ".propnet-lock"
 # The first line tells our files from others that happen to be called so.
 _HEADER = b"propnet-tracker: locked while an output is written. Nothing runs? Remove it.\n"
-# Where locks cannot be told from content (Windows) the locked byte lies far behind it.
-_LOCKED_BYTE = 2**30
 # Of the name of an output: with what is added it stays below the 255 bytes of file systems.
 _LONGEST = 200
 _PATIENCE = 0.2  # seconds between two looks of one who waits
@@ -64,7 +62,7 @@ class OutputLock:
         # Before the file: a signal may come between any two steps.
         _taken.add(self)
         try:
-            self._file = _open_locked(self._path)
+            self._file = open_locked(self._path)
         except BlockingIOError as error:
             _taken.discard(self)
             what = f"{output} is in use by" if folder else f"{output} is being written by"
@@ -77,14 +75,14 @@ class OutputLock:
     def _take_over(self, file: int) -> None:
         """Remove what an owner that was killed has left, and make the file ours."""
         with suppress(OSError):
-            content = _read(file)
+            content = read_all(file)
             if content and not content.startswith(_HEADER):
                 return  # somebody else's file: it stays as it is
             self._ours = True
             for line in content[len(_HEADER) :].splitlines():
                 _remove_unfinished(self._path.parent, line)
             os.ftruncate(file, 0)
-            _append(file, _HEADER)
+            append(file, _HEADER)
 
     def note(self, name: str) -> None:
         """Write down an unfinished file, before it is made; it lies beside the lock's file."""
@@ -92,7 +90,7 @@ class OutputLock:
             self._names.add(name)
             if self._file is not None and self._ours:
                 with suppress(OSError):  # a full disk is found by who writes the output
-                    _append(self._file, json.dumps(name).encode() + b"\n")
+                    append(self._file, json.dumps(name).encode() + b"\n")
 
     def strike(self, name: str) -> None:
         """The unfinished file is no more."""
@@ -107,7 +105,7 @@ class OutputLock:
         """Give the right back. A second call does nothing."""
         file, self._file = self._file, None
         if file is not None:
-            ours = self._ours and _is_at(file, self._path)
+            ours = self._ours and is_at(file, self._path)
             if os.name == "nt":  # which removes no open file, and so not the next owner's either
                 os.close(file)
             if ours:
@@ -202,79 +200,6 @@ def _beside(output: Path) -> Path:
         digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
         name = f"{name[: _LONGEST // 4]}.{digest}"
     return output.with_name(f".{name}{_SUFFIX}")
-
-
-def _open_locked(path: Path) -> int | None:
-    """A locked file, None where that is not to be had.
-
-    Raises:
-        BlockingIOError: another one has locked it.
-    """
-    while True:
-        try:
-            file = _open(path)
-        except OSError:
-            return None
-        try:
-            _lock(file)
-        except BlockingIOError:
-            os.close(file)
-            raise
-        except OSError:  # a file system without locks
-            empty = os.fstat(file).st_size == 0
-            os.close(file)
-            if empty:
-                with suppress(OSError):
-                    path.unlink()
-            return None
-        # Its owner may have removed it since it was opened: what is locked is nobody's then.
-        if _is_at(file, path):
-            return file
-        os.close(file)
-
-
-def _is_at(file: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file), path.stat())
-    except OSError:
-        return False
-
-
-def _open(path: Path) -> int:
-    more = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | more, 0o666)
-    except PermissionError:  # another user's: it can be locked all the same
-        return os.open(path, os.O_RDONLY | more)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: int) -> None:
-        os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except PermissionError as error:
-            raise BlockingIOError(*error.args) from error
-
-else:
-    import fcntl
-
-    def _lock(file: int) -> None:
-        # Not lockf: its locks are lost when the process closes any other handle of the file.
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _read(file: int) -> bytes:
-    os.lseek(file, 0, os.SEEK_SET)
-    with os.fdopen(os.dup(file), "rb") as stream:
-        return stream.read()
-
-
-def _append(file: int, line: bytes) -> None:
-    os.lseek(file, 0, os.SEEK_END)
-    os.write(file, line)
 
 
 def _remove_unfinished(folder: Path, line: bytes) -> None:

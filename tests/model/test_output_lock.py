@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from model import output_lock
+from model import file_lock, output_lock
 from model.errors import InputError
 from model.files import create_unfinished, give_up, replacing
 from model.output_lock import OutputInUseError, OutputLock, claimed
@@ -192,7 +192,7 @@ def test_a_lock_that_was_removed_is_nobodys(tmp_path: Path) -> None:
     """Of two who open a lock's file while its owner removes it, one gets it, not both."""
     path = tmp_path / "a.csv"
     owner = OutputLock(path)
-    real: Callable[[Path], int] = output_lock._open
+    real: Callable[[Path], int] = file_lock._open
 
     def slow(at: Path) -> int:
         file = real(at)
@@ -200,7 +200,7 @@ def test_a_lock_that_was_removed_is_nobodys(tmp_path: Path) -> None:
         return file
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(output_lock, "_open", slow)
+        patch.setattr(file_lock, "_open", slow)
         late = OutputLock(path)
     with pytest.raises(OutputInUseError):
         OutputLock(path)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model.markup import MARKUPS, WFLW, Markup
 from tracker.measures.generic_face import face_model
 from train.augmentation import covers
+from train.augmentation.face_view import FaceView
 from train.augmentation.light_and_paint import random_light, random_paint
 from train.data.label_groups import face_regions
 
@@ -36,9 +37,9 @@ def frontal(markup: Markup = WFLW) -> NDArray[np.float64]:
     return np.asarray((flat - (low + high) / 2) / (high - low).max() * SIZE / 1.3 + SIZE / 2)
 
 
-def views(markup: Markup = WFLW) -> covers.View:
+def views(markup: Markup = WFLW) -> FaceView:
     image = np.random.default_rng(0).integers(90, 130, (SIZE, SIZE, 3), dtype=np.uint8)
-    return covers.View(image, frontal(markup), markup)
+    return FaceView(image, frontal(markup), markup)
 
 
 def share_covered(shape: NDArray[np.uint8], points: NDArray[np.float64]) -> float:
@@ -90,7 +91,7 @@ def test_glasses_are_before_the_eyes_and_nowhere_else() -> None:
 
 @pytest.mark.parametrize("kind", [covers.hand, covers.thing, covers.hair])
 def test_a_cover_hides_a_part_of_the_face(
-    kind: Callable[[covers.View, np.random.Generator], tuple[NDArray[np.uint8], object]],
+    kind: Callable[[FaceView, np.random.Generator], tuple[NDArray[np.uint8], object]],
 ) -> None:
     view = views()
     shares = [
@@ -109,7 +110,7 @@ def test_covers_turn_with_the_face() -> None:
     turned = np.stack(
         [2 * middle - view.points[:, 1], view.points[:, 0]], axis=1
     )  # by 90 degrees, clockwise in the picture
-    lying = covers.View(view.crop, turned, WFLW)
+    lying = FaceView(view.crop, turned, WFLW)
     for kind in (covers.mask, covers.glasses):
         for seed in range(10):
             upright, _ = kind(view, np.random.default_rng(seed))
