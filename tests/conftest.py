@@ -21,9 +21,11 @@ from tracker import cli
 
 
 def pytest_configure() -> None:
-    # A shell starts its background jobs with Ctrl-C ignored, and programs that the tests start
-    # would inherit that.
+    # A shell starts its background jobs with Ctrl-C ignored, `nohup` those with SIGHUP ignored, and
+    # programs that the tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
