@@ -14,25 +14,26 @@ _HEARD = ("aac", "mp3", "opus", "vorbis", "flac", "pcm_s16le")
 _VITAL = ("h264",)
 # FFmpeg's own decoder of AV1 needs a graphics card that does the work.
 _AV1 = ("libdav1d", "libaom-av1")
-# What sound is encoded in that an output cannot hold as it is (`tracker.video.audio_copy`).
-_SOUND = {"aac": "aac", "opus": "libopus"}
 
 
 def codecs() -> list[Row]:
     """Decoders and encoders, by FFmpeg's names."""
-    import av  # noqa: PLC0415  (its libraries may not load)
+    # Its libraries may not load.
+    from av import __version__, library_versions  # noqa: PLC0415
 
     from tracker.video.codec import CODECS  # noqa: PLC0415
+    from tracker.video.sound_encoder import ENCODERS  # noqa: PLC0415
 
     libraries = ", ".join(
-        f"{name} {'.'.join(map(str, version))}" for name, version in av.library_versions.items()
+        f"{name} {'.'.join(map(str, version))}" for name, version in library_versions.items()
     )
     video = {name: codec.encoder for name, codec in CODECS.items()}
+    sound = {title.lower(): encoder for title, encoder in ENCODERS.items()}
     return [
-        Row("PyAV", f"{av.__version__}, FFmpeg's {libraries}"),
+        Row("PyAV", f"{__version__}, FFmpeg's {libraries}"),
         *(_row(f"read {name}", name, "r", name in _VITAL) for name in (*_DECODED, *_HEARD)),
         _av1(),
-        *(_row(f"write {name}", encoder, "w", False) for name, encoder in (video | _SOUND).items()),
+        *(_row(f"write {name}", encoder, "w", False) for name, encoder in (video | sound).items()),
     ]
 
 

@@ -44,7 +44,8 @@ def slipped(claims: Sequence[Claim]) -> NDArray[np.bool_]:
     """
     doubtful = np.zeros(len(claims), dtype=bool)
     for i, (track, seen) in enumerate(claims):
-        if _slip(track, seen) < _SLIP:
+        # A face alone, nearly always, has nowhere to slip to.
+        if len(claims) == 1 or _slip(track, seen) < _SLIP:
             continue
         for k, (_, other) in enumerate(claims):
             after = distance(seen.next_region, other.next_region)

@@ -19,7 +19,8 @@ from tracker.video.tone_mapping import Light, stated_peak, to_bt709
 _SIDE = 33
 # Planar, 16 bits: what the filter is fastest in.
 _FORMAT = "gbrp16le"
-_UNSPECIFIED = 2
+# Colour matrix "unknown" in the H.264 standard's table.
+UNSPECIFIED = 2
 
 
 class ColourCube:
@@ -48,7 +49,7 @@ class ColourCube:
 
     def __call__(self, frame: VideoFrame) -> VideoFrame:
         """The frame in BT.709, planar RGB of 16 bits."""
-        matrix = Colorspace.BT2020 if frame.colorspace == _UNSPECIFIED else None
+        matrix = Colorspace.BT2020 if frame.colorspace == UNSPECIFIED else None
         self._graph.push(frame.reformat(format=_FORMAT, src_colorspace=matrix))
         turned = self._graph.pull()
         assert isinstance(turned, VideoFrame)

@@ -7,11 +7,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, Colorspace
 from numpy.typing import NDArray
 
-from tracker.video.colour_cube import ColourCube
+from tracker.video.colour_cube import UNSPECIFIED, ColourCube
 from tracker.video.deinterlacing import Deinterlacer
 from tracker.video.tone_mapping import Light, light_of
 
-_UNSPECIFIED = 2  # colour matrix "unknown" in the H.264 standard's table
 _HD_LINES = 720
 _NAMES = {ColorPrimaries.BT2020: "BT.2020", ColorPrimaries.SMPTE432: "Display P3"}
 
@@ -72,7 +71,7 @@ def frame_to_rgb(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8
         [height, width, 3], uint8.
     """
     # Untagged video follows the convention of its size: BT.709 for HD, BT.601 below.
-    untagged = frame.colorspace == _UNSPECIFIED
+    untagged = frame.colorspace == UNSPECIFIED
     matrix = Colorspace.ITU709 if untagged and frame.height >= _HD_LINES else None
     pixels = frame.to_ndarray(
         format="rgb24",

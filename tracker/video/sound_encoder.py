@@ -17,6 +17,8 @@ _AAC_RATES = (*_MPEG_RATES, 64_000, 88_200, 96_000)
 # container -> title, encoder, its sample format, and sampling rates.
 _ENCODERS = {".webm": ("Opus", "libopus", "flt", (8000, 12_000, 16_000, 24_000, 48_000))}
 _AAC = ("AAC", "aac", "fltp", _AAC_RATES)
+# Title -> FFmpeg's name of every encoder that may be needed.
+ENCODERS = {title: name for title, name, *_ in (_AAC, *_ENCODERS.values())}
 
 
 class SoundEncoder:

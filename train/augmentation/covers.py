@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.markup import Markup
 from tracker.measures.openings import EYES
 from train.augmentation.cover_filling import material, rounded, shadowed, skin
 from train.augmentation.cover_shapes import FINE, canvas, ellipse, fixed, line, polygon
@@ -29,29 +28,16 @@ _Cover = tuple[NDArray[np.uint8], NDArray[np.float32]]
 _Kind = Callable[[FaceView, np.random.Generator], _Cover]
 
 
-def random_cover(
-    crop: NDArray[np.uint8], points: NDArray[np.float64], markup: Markup, rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    """Put something in front of a face.
-
-    Args:
-        crop: [S, S, 3], uint8, RGB.
-        points: [K, 2], the face's landmarks in pixels of the crop.
-        markup: of the points.
-        rng: source of chance.
-
-    Returns:
-        [S, S, 3], uint8, RGB; another picture than `crop`.
-    """
-    view = FaceView(crop, points, markup)
+def random_cover(view: FaceView, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The crop, [S, S, 3], uint8, RGB, with something in front of the face."""
     kinds: list[_Kind] = [hand, hand, thing, hair, glasses]
-    if contour(markup) is not None:
+    if contour(view.markup) is not None:
         kinds.append(mask)
     shape, filling = kinds[int(rng.integers(len(kinds)))](view, rng)
     size = (view.size, view.size)
     fine = cv2.resize(shape, size, interpolation=cv2.INTER_AREA)
     share = np.asarray(fine, dtype=np.float32) / np.float32(255)
-    image = crop.astype(np.float32)
+    image = view.crop.astype(np.float32)
     if rng.random() < _SHADOWS:
         image = shadowed(image, share, view, rng)
     covered = image + share[..., None] * (filling - image)

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.markup import Markup
 from train.augmentation.face_contour import contour
+from train.augmentation.face_view import FaceView
 from train.data.label_groups import face_regions
 
 # Light of the dark side over that of the bright side, logarithms; and how far colours of the two
@@ -45,24 +45,12 @@ def random_light(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[n
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
-def random_paint(
-    crop: NDArray[np.uint8], points: NDArray[np.float64], markup: Markup, rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    """Paint lips, lids or cheeks, or the whole face in stripes and patches.
-
-    Args:
-        crop: [S, S, 3], uint8, RGB.
-        points: [K, 2], the face's landmarks in pixels of the crop.
-        markup: of the points.
-        rng: source of chance.
-
-    Returns:
-        [S, S, 3], uint8, RGB.
-    """
-    whole = rng.random() < _WHOLE_FACE and contour(markup) is not None
+def random_paint(view: FaceView, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The crop, [S, S, 3], uint8, RGB, with lips, lids or cheeks painted, or all of the face."""
+    whole = rng.random() < _WHOLE_FACE and contour(view.markup) is not None
     shares = _face_paint if whole else _make_up
-    image = crop.astype(np.float32)
-    for share in shares(len(crop), points, markup, rng):
+    image = view.crop.astype(np.float32)
+    for share in shares(view, rng):
         colour = rng.uniform(0, 255, 3).astype(np.float32)
         # Paint keeps a part of the light and shade under it.
         light = image.mean(axis=2, keepdims=True) / 128 if rng.random() < 0.7 else 1.0
@@ -70,13 +58,10 @@ def random_paint(
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
-def _make_up(
-    side: int, points: NDArray[np.float64], markup: Markup, rng: np.random.Generator
-) -> list[NDArray[np.float32]]:
+def _make_up(view: FaceView, rng: np.random.Generator) -> list[NDArray[np.float32]]:
     """Shares of paint, [S, S] each: of lips, lids, cheeks."""
-    regions = face_regions(markup)
-    eyes, mouth = points[regions["eyes"]], points[regions["mouth"]]
-    down = mouth.mean(axis=0) - eyes.mean(axis=0)
+    side, regions, down = view.size, face_regions(view.markup), view.down
+    eyes, mouth = view.points[regions["eyes"]], view.points[regions["mouth"]]
     right = np.array([down[1], -down[0]])
     shares = []
     if rng.random() < 0.6:
@@ -93,11 +78,10 @@ def _make_up(
     return shares
 
 
-def _face_paint(
-    side: int, points: NDArray[np.float64], markup: Markup, rng: np.random.Generator
-) -> list[NDArray[np.float32]]:
+def _face_paint(view: FaceView, rng: np.random.Generator) -> list[NDArray[np.float32]]:
     """Shares of paint, [S, S] each: stripes or patches within the outline of the face."""
-    face = _hull(side, points, rng)
+    side = view.size
+    face = _hull(side, view.points, rng)
     cells = rng.normal(0, 1, tuple(rng.integers(2, 9, 2))).astype(np.float32)
     if rng.random() < 0.5:
         cells = np.repeat(cells[:, :1], cells.shape[1], axis=1)

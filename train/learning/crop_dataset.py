@@ -22,6 +22,7 @@ from model.heatmap import (
 from model.markup import Markup
 from train.augmentation.closed_eyes import random_blink
 from train.augmentation.covers import random_cover
+from train.augmentation.face_view import FaceView
 from train.augmentation.light_and_paint import random_light, random_paint
 from train.augmentation.random_view import random_look, random_matrix
 from train.augmentation.turned_head import random_turn, turned_crop
@@ -130,12 +131,14 @@ class CropDataset(Dataset[Item]):
         """A crop with another light, with paint on the face and things in front of it, by chance.
 
         Chance is asked only for what the recipe wants: recipes of before serve what they served.
+        Where only the box is known (points are NaN) there is nothing to paint on or to cover.
         """
+        known = bool(np.isfinite(points).all())
         augment = self.augment
-        if augment.p_paint and rng.random() < augment.p_paint:
-            crop = random_paint(crop, points, self.markup, rng)
-        if augment.p_cover and rng.random() < augment.p_cover:
-            crop = random_cover(crop, points, self.markup, rng)
+        if augment.p_paint and rng.random() < augment.p_paint and known:
+            crop = random_paint(FaceView(crop, points, self.markup), rng)
+        if augment.p_cover and rng.random() < augment.p_cover and known:
+            crop = random_cover(FaceView(crop, points, self.markup), rng)
         if augment.p_light and rng.random() < augment.p_light:
             crop = random_light(crop, rng)
         return crop

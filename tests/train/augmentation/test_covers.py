@@ -16,15 +16,11 @@ from train.augmentation.light_and_paint import random_light, random_paint
 from train.data.label_groups import face_regions
 
 SIZE = 128
-Change = Callable[
-    [NDArray[np.uint8], NDArray[np.float64], Markup, np.random.Generator], NDArray[np.uint8]
-]
+Change = Callable[[FaceView, np.random.Generator], NDArray[np.uint8]]
 
 
-def light(
-    crop: NDArray[np.uint8], _points: object, _markup: object, rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    return random_light(crop, rng)
+def light(view: FaceView, rng: np.random.Generator) -> NDArray[np.uint8]:
+    return random_light(view.crop, rng)
 
 
 CHANGES: list[Change] = [covers.random_cover, random_paint, light]
@@ -56,8 +52,8 @@ def test_the_same_chance_gives_the_same_picture_and_the_given_one_stays(
     view = views(markup)
     image, points = view.crop.copy(), view.points.copy()
     for seed in range(25):
-        changed = change(view.crop, view.points, markup, np.random.default_rng(seed))
-        again = change(view.crop, view.points, markup, np.random.default_rng(seed))
+        changed = change(view, np.random.default_rng(seed))
+        again = change(view, np.random.default_rng(seed))
         np.testing.assert_array_equal(changed, again)
         assert changed.shape == image.shape
         assert changed.dtype == np.uint8
@@ -135,5 +131,5 @@ def test_paint_stays_on_the_face() -> None:
     corner = np.zeros((SIZE, SIZE), dtype=bool)
     corner[:6, :6] = corner[-6:, -6:] = True
     for seed in range(40):
-        painted = random_paint(view.crop, view.points, WFLW, np.random.default_rng(seed))
+        painted = random_paint(view, np.random.default_rng(seed))
         assert np.abs(painted.astype(int) - view.crop)[corner].max() <= 6

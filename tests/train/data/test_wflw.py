@@ -90,6 +90,15 @@ def set_field(index: int, value: str) -> Callable[[list[str]], list[str]]:
     return lambda fields: [*fields[:index], value, *fields[index:][1:]]
 
 
+def check_second_line_is_refused(
+    folder: Path, change: Callable[[list[str]], list[str]], message: str
+) -> None:
+    path = write_dataset(folder, [line_of(0, NAMES[0]), change(line_of(1, NAMES[1]))])
+    with pytest.raises(InputError, match=message) as caught:
+        read_wflw(folder, "test")
+    assert f"{path}, line 2" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -109,10 +118,7 @@ def set_field(index: int, value: str) -> Callable[[list[str]], list[str]]:
 def test_a_malformed_line_is_named(
     tmp_path: Path, change: Callable[[list[str]], list[str]], message: str
 ) -> None:
-    path = write_dataset(tmp_path, [line_of(0, NAMES[0]), change(line_of(1, NAMES[1]))])
-    with pytest.raises(InputError, match=message) as caught:
-        read_wflw(tmp_path, "test")
-    assert f"{path}, line 2" in str(caught.value)
+    check_second_line_is_refused(tmp_path, change, message)
 
 
 def moved(x: float, y: float, last: int = 98) -> Callable[[list[str]], list[str]]:
@@ -148,10 +154,7 @@ def same_eyes(fields: list[str]) -> list[str]:
 def test_a_face_that_cannot_be_is_named(
     tmp_path: Path, change: Callable[[list[str]], list[str]], message: str
 ) -> None:
-    path = write_dataset(tmp_path, [line_of(0, NAMES[0]), change(line_of(1, NAMES[1]))])
-    with pytest.raises(InputError, match=message) as caught:
-        read_wflw(tmp_path, "test")
-    assert f"{path}, line 2" in str(caught.value)
+    check_second_line_is_refused(tmp_path, change, message)
 
 
 def test_faces_that_are_cut_off_may_be(tmp_path: Path) -> None:

@@ -221,3 +221,17 @@ def test_a_face_without_labels_takes_the_same_chances(samples: list[Sample]) -> 
     # Nothing to warp without labels; one number is drawn all the same.
     torch.testing.assert_close(rare[0]["crop"], blind[0]["crop"], rtol=0, atol=0)
     assert not torch.equal(plain[0]["crop"], blind[0]["crop"])
+
+
+def test_what_covers_a_face_needs_its_points(samples: list[Sample]) -> None:
+    """A face of which only the box is known is neither covered nor painted, and takes chances."""
+    hard = replace(STILL, p_cover=1.0, p_paint=1.0)
+    unknown = replace(samples[5], points=np.full_like(samples[5].points, np.nan))
+    found = []
+    for face, augment in ((samples[5], hard), (unknown, hard), (unknown, STILL)):
+        data = dataset([face], augment)
+        data.labelled = np.zeros(1, dtype=bool)
+        data.plan(0, [0])
+        found.append(data[0]["crop"])
+    assert not torch.equal(found[0], found[1])
+    torch.testing.assert_close(found[1], found[2], rtol=0, atol=0)
