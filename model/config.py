@@ -69,11 +69,8 @@ class PropNetConfig:
         if self.block not in ("hpm", "bottleneck", "separable"):
             problems.append("block must be 'hpm', 'bottleneck' or 'separable'")
         for name, most in _MOST.items():
-            if (
-                max(getattr(self, name), default=0) > most
-                if name == "widths"
-                else (getattr(self, name) > most)
-            ):
+            value = getattr(self, name)
+            if max(value if name == "widths" else (value,), default=0) > most:
                 problems.append(f"{name} must not be above {most}")
         if self.blur_kernel not in (0, 2, 3, 5):
             problems.append("blur_kernel must be 0, 2, 3 or 5")

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 # Crop pixels per heatmap pixel (paper: 256 x 256 input, 64 x 64 maps).
 STRIDE = 4
+# Side of a crop, pixels, that no network of ours comes near: damaged files say anything.
+LARGEST_CROP = 4096
 # Standard deviation of a landmark's Gaussian in heatmap pixels: the value of the hourglass
 # literature for 64 x 64 maps. Narrower ones leave a decoder too few pixels.
 LANDMARK_SIGMA = 1.5

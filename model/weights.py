@@ -15,11 +15,11 @@ from model.confidence import Calibration
 from model.config import PropNetConfig
 from model.errors import InputError
 from model.files import replacing, sha256
+from model.heatmap import LARGEST_CROP
 from model.network.propnet import PropNet
 from model.zoo import find_weights
 
 _FORMAT = "propnet-weights-1"
-_LARGEST = 4096  # side of a crop, pixels
 
 
 @dataclass(frozen=True)
@@ -177,6 +177,6 @@ def _read_metadata(text: dict[str, str], path: Path) -> Metadata:
 
 def _input_size(text: str) -> int:
     size = int(text)
-    if not 0 < size <= _LARGEST:
+    if not 0 < size <= LARGEST_CROP:
         raise ValueError(size)
     return size

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from model.confidence import Calibration
 from model.errors import InputError
-from model.heatmap import STRIDE
+from model.heatmap import LARGEST_CROP, STRIDE
 from model.markup import MARKUPS
 from model.zoo import WEIGHTS, find_int8, find_weights
 from tracker.engines.base import ModelInfo, Precision
@@ -23,7 +23,6 @@ INPUT, OUTPUT = "image", "heatmaps"
 BOUNDARIES, ATTENTION = "boundaries", "attention"  # see `tracker.engines.base.Maps`
 FORMAT = "1"
 PREFIX = "propnet."
-_LARGEST = 4096  # side of a crop, pixels
 # Optional: see `model.confidence`.
 CALIBRATION = "calibration"
 _KEYS = ("format", "name", "markup", "input_size", "weights_sha256")
@@ -158,8 +157,8 @@ def _info(model: onnx.ModelProto, path: Path) -> ModelInfo:
             f"{path} has an unknown markup {values['markup']!r}; known are {', '.join(MARKUPS)}."
         )
     text = values["input_size"]
-    size = int(text) if text.isdecimal() and len(text) <= len(str(_LARGEST)) else 0
-    if not 0 < size <= _LARGEST or size % STRIDE:
+    size = int(text) if text.isdecimal() and len(text) <= len(str(LARGEST_CROP)) else 0
+    if not 0 < size <= LARGEST_CROP or size % STRIDE:
         raise InputError(
             f"{path} has an impossible input size {values['input_size']!r}: export it again."
         )
