@@ -163,11 +163,24 @@ def give_up_all() -> None:
     Blocks that own a file remove it themselves, but an exception that a signal raises can come
     between a file and its block. Done at exit; call it before `os._exit`, which skips that.
     """
-    for owner, partial in list(_begun):
-        if owner == os.getpid():
-            with suppress(OSError):
-                give_up(partial)
+    for partial in _ours():
+        with suppress(OSError):
+            give_up(partial)
     release_all()
+
+
+def remove_all_unfinished() -> None:
+    """Remove every unfinished file of this process while other threads may still write them.
+
+    One may be about to open its file, and so make it anew. The locks stay with its name in them:
+    the next owner of the output removes that.
+    """
+    for partial in _ours():
+        remove(partial)
+
+
+def _ours() -> list[Path]:
+    return [partial for owner, partial in list(_begun) if owner == os.getpid()]
 
 
 @contextmanager

@@ -71,6 +71,22 @@ def test_what_a_process_leaves_goes_with_it(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"whole.csv", theirs.name}
 
 
+def test_a_file_that_a_thread_opens_after_it_was_removed_goes_with_the_next_owner(
+    tmp_path: Path,
+) -> None:
+    """As in a worker that ends with its parent just when its encoder opens the file."""
+    code = (
+        "import os, pathlib, sys; from model.files import create_unfinished, remove_all_unfinished; "
+        "video = create_unfinished(pathlib.Path(sys.argv[1])); remove_all_unfinished(); "
+        "assert not video.exists(); video.touch(); os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.mp4")], check=False)
+    assert len(list(tmp_path.glob("a.*.partial.mp4"))) == 1
+    create_unfinished(tmp_path / "a.mp4")
+    give_up_all()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_signal_between_a_file_and_its_block(tmp_path: Path) -> None:
     """As in a worker whose KeyboardInterrupt comes before anybody owns the file."""
     code = (

@@ -15,7 +15,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 from model.errors import InputError
-from model.files import give_up_all
+from model.files import give_up_all, remove_all_unfinished
 from model.stop_signals import SIGNALS
 from tracker.runs.file_series import Result, attempt
 from tracker.runs.job import Job
@@ -143,7 +143,7 @@ _busy = _leaving = False
 
 def _begin(end: Connection) -> None:
     """Once in every worker."""
-    leave_with_parent(end, give_up_all)
+    leave_with_parent(end, remove_all_unfinished)
     for number in SIGNALS:
         # Under nohup SIGHUP is ignored, and stays so.
         if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT:

@@ -33,7 +33,7 @@ def leave_with_parent(end: Connection, clean: Callable[[], object]) -> None:
 
     Args:
         end: from `end_of_parent`.
-        clean: called before, in a thread.
+        clean: called before, in a thread; the others go on meanwhile.
     """
 
     def watch() -> None:
