@@ -76,7 +76,8 @@ def test_a_file_that_a_thread_opens_after_it_was_removed_goes_with_the_next_owne
 ) -> None:
     """As in a worker that ends with its parent just when its encoder opens the file."""
     code = (
-        "import os, pathlib, sys; from model.files import create_unfinished, remove_all_unfinished; "
+        "import os, pathlib, sys; "
+        "from model.files import create_unfinished, remove_all_unfinished; "
         "video = create_unfinished(pathlib.Path(sys.argv[1])); remove_all_unfinished(); "
         "assert not video.exists(); video.touch(); os._exit(1)"
     )

@@ -5,13 +5,20 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ExifTags
+from PIL.ImageFile import ImageFile
 
 from model.errors import InputError
-from tracker.video.avif_boxes import avif_orientation
-from tracker.video.picture_header import PictureHeader, read_header
+from tracker.video.decoded_frame import UPRIGHT, Orientation
+from tracker.video.picture_header import (
+    DAMAGE,
+    PictureHeader,
+    damage_unsaid,
+    open_picture,
+    read_header,
+)
 
 # An annotated picture exists up to three times: as read, as drawn, and as it is encoded. With 9
 # bytes per pixel, and what the tracker itself takes, a run stays well below 1 GB. Frames of 8 K
@@ -19,6 +26,16 @@ from tracker.video.picture_header import PictureHeader, read_header
 MAX_PIXELS = 52_000_000
 # Of a file: 16 bits per channel, uncompressed, of that many pixels.
 MAX_BYTES = 6 * MAX_PIXELS
+# EXIF 2.32, tag 274: what has to be done to the stored pixels.
+_TURNS = {
+    2: Orientation(False, True, False),
+    3: Orientation(False, True, True),
+    4: Orientation(False, False, True),
+    5: Orientation(True, False, False),
+    6: Orientation(True, True, False),
+    7: Orientation(True, True, True),
+    8: Orientation(True, False, True),
+}
 
 
 def read_picture_bytes(path: Path) -> tuple[bytes, PictureHeader]:
@@ -83,18 +100,42 @@ def read_picture(path: Path, *, upright: bool) -> NDArray[np.uint8]:
         InputError: no such file, too large, or no picture that can be read.
     """
     data, header = read_picture_bytes(path)
-    turn = avif_orientation(data) if upright and header.kind == "avif" else None
-    flags = cv2.IMREAD_COLOR_RGB
-    if turn is not None or not upright:
-        # Where AVIF's own boxes speak, EXIF repeats them or is wrong.
-        flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
+        image = open_picture(data, header)
+        stored = pixels(image)
+    except DAMAGE as error:
         raise unreadable(path) from error
-    if image is None or image.dtype != np.uint8:
-        raise unreadable(path)
-    # Some decoders hand out grey as grey.
-    rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if image.ndim == 2 else image
-    pixels = np.asarray(rgb, np.uint8)
-    return turn.apply(pixels) if turn is not None else pixels
+    if not upright or header.kind == "tiff":
+        return stored
+    return _TURNS.get(_orientation(image), UPRIGHT).apply(stored)
+
+
+def pixels(image: ImageFile) -> NDArray[np.uint8]:
+    """Decode a picture, or the page of it that was sought.
+
+    Returns:
+        [H, W, 3], uint8, RGB, as stored.
+
+    Raises:
+        ValueError: its range is unknown: 32 bits, or floats.
+        One of `DAMAGE`.
+    """
+    with damage_unsaid():
+        image.load()
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        grey = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.mode in ("I", "F"):
+        raise ValueError("range of the pixels")
+    # One colour or a table of them that stands for nothing: no conversion keeps it, some warn.
+    image.info.pop("transparency", None)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
+
+
+def _orientation(image: ImageFile) -> int:
+    """EXIF's, 1..8. Pillow tells irot and imir of AVIF as such; EXIF repeats them or is wrong."""
+    try:
+        with damage_unsaid():
+            return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except DAMAGE:  # of what nobody needs
+        return 1

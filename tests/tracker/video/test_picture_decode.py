@@ -8,6 +8,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from model.errors import InputError
 from tests.support.picture_files import bomb_png, exif, save, with_avif_turn
@@ -82,6 +83,18 @@ def test_a_bomb_is_refused_before_it_takes_memory(tmp_path: Path, read) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
 
 
+def test_a_chunk_that_claims_more_than_there_is_takes_no_memory(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="Windows has no such count")
+    data = bytearray(cv2.imencode(".png", picture())[1].tobytes())
+    data[data.index(b"IDAT") - 4] = 0x40  # a gigabyte
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Its pixels are all there.
+    np.testing.assert_array_equal(read_picture(path, upright=True)[..., ::-1], picture())
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
 @pytest.mark.parametrize("suffix", ["gif", "webp", "tiff", "avif", "bmp", "jp2", "ppm"])
 def test_every_kind_has_its_bound(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
@@ -96,6 +109,52 @@ def test_every_kind_has_its_bound(
     monkeypatch.setattr(picture_decode, "MAX_BYTES", 10)
     with pytest.raises(InputError, match="make it smaller"):
         read_picture(path, upright=True)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK", "I;16"])
+def test_other_pixels_become_rgb(tmp_path: Path, mode: str) -> None:
+    grey = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (48, 1))
+    image = Image.fromarray(grey)
+    path = tmp_path / "a.tif"
+    if mode == "I;16":
+        Image.fromarray(grey.astype(np.uint16) * 257).save(path)
+    else:
+        image.convert("RGB").convert(mode, palette=Image.Palette.ADAPTIVE).save(path)
+    expected = np.where(grey > 127, 255, 0) if mode == "1" else grey
+    found = read_picture(path, upright=True).astype(int)
+    error = np.abs(found - expected[..., None]).max(axis=(0, 2))
+    assert error[[0, -1]].max() <= (255 if mode == "1" else 3)
+    assert mode == "1" or error.max() <= 3
+
+
+def test_a_transparent_palette_is_read_without_a_warning(tmp_path: Path) -> None:
+    image = Image.fromarray(picture(64, 48)).convert("P", palette=Image.Palette.ADAPTIVE)
+    image.save(tmp_path / "a.png", transparency=bytes(range(64)))
+    found = read_picture(tmp_path / "a.png", upright=True)
+    assert np.abs(found.astype(int) - picture(64, 48)).max() < 12
+
+
+@pytest.mark.parametrize("orientation", EXIF_TURNS)
+def test_a_tiff_is_always_turned_and_once(tmp_path: Path, orientation: int) -> None:
+    path = tmp_path / "a.tif"
+    Image.fromarray(picture(96, 64)).save(path, tiffinfo={274: orientation})
+    expected = EXIF_TURNS[orientation](picture(96, 64))
+    np.testing.assert_array_equal(read_picture(path, upright=True), expected)
+    np.testing.assert_array_equal(read_picture(path, upright=False), expected)
+
+
+def test_exif_that_is_damaged_is_nobodys_loss(tmp_path: Path) -> None:
+    block = np.frombuffer(exif(3)[:-9] + b"\xff" * 9, np.uint8)
+    _, data = cv2.imencodeWithMetadata(".jpg", picture(96, 64), [cv2.IMAGE_METADATA_EXIF], [block])
+    (tmp_path / "a.jpg").write_bytes(data.tobytes())
+    assert read_picture(tmp_path / "a.jpg", upright=True).shape == (64, 96, 3)
+
+
+def test_a_picture_that_ends_early_is_refused(tmp_path: Path) -> None:
+    data = cv2.imencode(".jpg", picture(640, 480))[1].tobytes()
+    (tmp_path / "a.jpg").write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match=r"a\.jpg is damaged"):
+        open_source(tmp_path / "a.jpg")
 
 
 def test_what_is_damaged(tmp_path: Path) -> None:

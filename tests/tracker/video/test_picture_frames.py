@@ -14,7 +14,6 @@ from tests.support.picture_files import animated_webp, bomb_png, tiff_of_pages
 from tests.support.video_files import picture
 from tracker.assets.portrait import portrait_image
 from tracker.sources.open_source import open_source
-from tracker.video import picture_frames
 from tracker.video.picture_frames import PictureFramesReader
 
 LEVELS = [40 + 20 * i for i in range(10)]
@@ -24,11 +23,7 @@ def flat(level: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:
     return np.full((size[1], size[0], 3), (level, 0, 255 - level), np.uint8)
 
 
-@pytest.mark.parametrize("piece", [1, 3 * 4 * 64 * 48, 1 << 30])
-def test_an_animated_webp_is_all_its_frames(
-    tmp_path: Path, piece: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(picture_frames, "_PIECE_BYTES", piece)
+def test_an_animated_webp_is_all_its_frames(tmp_path: Path) -> None:
     times = [50, 60, 70, 80, 90, 100, 110, 120, 0, 140]
     path = animated_webp(tmp_path / "a.webp", [flat(level) for level in LEVELS], times)
     with open_source(path) as source:
@@ -44,11 +39,7 @@ def test_an_animated_webp_is_all_its_frames(
         assert np.abs(frame.image.astype(int) - flat(level)).max() <= 12
 
 
-@pytest.mark.parametrize("piece", [1, 3 * 4 * 64 * 48])
-def test_pages_of_a_tiff_are_frames(
-    tmp_path: Path, piece: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(picture_frames, "_PIECE_BYTES", piece)
+def test_pages_of_a_tiff_are_frames(tmp_path: Path) -> None:
     pages = [flat(level) for level in LEVELS]
     path = tiff_of_pages(tmp_path / "a.tif", [*pages[:4], flat(9, (32, 24)), *pages[4:]])
     with open_source(path) as source:
