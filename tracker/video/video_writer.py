@@ -210,6 +210,12 @@ class VideoWriter(Committing):
     def _encode(self, frame: VideoFrame | None) -> list[Packet]:
         packets = list(self._stream.encode(frame))
         if self._delay is None and packets:
+            shown = [packet.pts for packet in packets]
+            if frame is None and shown == sorted(shown, key=lambda pts: pts or 0):
+                # The whole of a short clip. libx265 leaves the times of decoding of one or two
+                # frames to chance; without reordering they are those of showing.
+                for packet in packets:
+                    packet.dts = packet.pts
             # Packets come in the order of decoding, which begins before the first frame is shown.
             first = packets[0]
             self._delay = (first.pts or 0) - (first.dts or 0)

@@ -54,6 +54,17 @@ def test_every_codec_in_every_container(name: str, suffix: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_clips_of_few_frames(name: str, count: int, tmp_path: Path) -> None:
+    # More than once: what libx265 says of their times of decoding is left to chance.
+    for turn in range(6):
+        path = write(tmp_path / f"{turn}.mp4", count, codec=name)
+        with VideoReader(path) as video:
+            times = [frame.timestamp for frame in video]
+        np.testing.assert_allclose(times, np.arange(count) / 30, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", CODECS)
 @pytest.mark.parametrize("size", [(97, 81), (2 * 33, 65), (65, 64)])
 def test_odd_sizes(name: str, size: tuple[int, int], tmp_path: Path) -> None:
     path = write(tmp_path / "out.mkv" if name != "av1" else tmp_path / "out.webm", size=size,
