@@ -105,6 +105,14 @@ def test_focal_weights_of_a_hand_computed_batch() -> None:
     np.testing.assert_allclose(focal_weights(attributes), expected, rtol=1e-6)
 
 
+def test_faces_whose_attributes_nobody_knows_are_not_counted() -> None:
+    attributes = torch.tensor([[1, 0], [0, 0], [0, 0], [0, 0]])
+    labelled = torch.tensor([True, True, False, False])
+    # One of the two that are known: factor 2, not 4.
+    expected = [(2 + 1) / 2, 1, 1, 1]
+    np.testing.assert_allclose(focal_weights(attributes, labelled), expected, rtol=1e-6)
+
+
 def test_a_sample_without_attributes_weighs_one_in_any_batch() -> None:
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
