@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.video_files import make_video, read_sound, set_block_times, tone
 from tracker.video.broken_times import LOOK_AHEAD, Verdict, judge
-from tracker.video.frame_clock import FrameClock
-from tracker.video.frame_source import VideoInfo
+from tracker.video.frame_clock import FrameClock, joined_text
+from tracker.video.frame_source import ClockJoin, VideoInfo
 from tracker.video.video_reader import VideoReader
 from tracker.video.video_writer import VideoWriter
 
@@ -31,6 +31,44 @@ def test_clock_repairs_missing_and_repeated_times() -> None:
     frames = [SimpleNamespace(pts=p, time_base=base, duration=0) for p in pts]
     times = [clock.tick(frame) for frame in frames]  # type: ignore[arg-type]
     np.testing.assert_allclose(times, [0, 0.1, 0.15, 0.151, 0.152, 0.3])
+
+
+def test_lengths_bases_and_stray_times_of_frames() -> None:
+    base = Fraction(1, 1000)
+    info = VideoInfo("x", None, 1, 1, rate=Fraction(10), time_base=base)
+    clock = FrameClock(Fraction(0), info)
+    assert clock.end == 0
+
+    def tick(pts: int, *later: int, duration: int = 0, own_base: Fraction | None = base) -> float:
+        def frame(pts: int) -> SimpleNamespace:
+            return SimpleNamespace(pts=pts, time_base=own_base, duration=duration)
+
+        following = [frame(one) for one in later]
+        return clock.tick(frame(pts), lambda: following)  # type: ignore[arg-type]
+
+    # A frame's own length, and one step where it has none.
+    assert tick(0, duration=250) == 0
+    assert clock.end == 0.25
+    assert tick(100) == 0.1
+    assert clock.end == pytest.approx(0.2)
+    # A base of its own, as frames have after a change of the stream; without one the video's.
+    assert tick(30, own_base=Fraction(1, 100)) == pytest.approx(0.3)
+    assert tick(400, own_base=None, duration=300) == pytest.approx(0.4)
+    # Far ahead, and the next is not: one step on.
+    assert tick(5000, 600, 700, 800, 900) == pytest.approx(0.5)
+    assert tick(600, duration=300) == pytest.approx(0.6)
+    # Far back, and so are the next: it begins where the last one, which is long, ends.
+    assert tick(0, 100, 200, 300, 400, duration=300) == pytest.approx(0.9)
+    assert clock.end == pytest.approx(1.2)
+    assert info.timeline.joins == [ClockJoin(Fraction(9, 10), Fraction(9, 10))]
+
+
+def test_what_is_said_of_joined_files() -> None:
+    joins = [ClockJoin(Fraction(n), Fraction(0)) for n in (2, 5, 7)]
+    begin, end = "a.ts: its clock begins anew after 2.0 s", "; times go on from there."
+    assert joined_text(Path("a.ts"), joins[:1]) == begin + end
+    assert joined_text(Path("a.ts"), joins[:2]) == f"{begin} and 1 time more{end}"
+    assert joined_text(Path("a.ts"), joins) == f"{begin} and 2 times more{end}"
 
 
 @pytest.mark.parametrize(
