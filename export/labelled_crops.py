@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.crop import crop_image, crop_matrix, region_from_box, to_crop
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from train.data.datasets import read_dataset
 
 # Faces that are enough to meet hard ones.

@@ -24,6 +24,7 @@ from tracker.engines.onnx_file import (
     INPUT,
     OUTPUT,
     PREFIX,
+    markup_text,
 )
 
 # The operator set whose Resize, Pad and BatchNormalization every engine in use here reads.
@@ -80,7 +81,7 @@ def build_graph(network: PropNet, metadata: Metadata, input_size: int) -> onnx.M
     values = {
         "format": FORMAT,
         "name": metadata.name,
-        "markup": metadata.config.markup,
+        "markup": markup_text(metadata.config.markup),
         "input_size": str(input_size),
         "normalization": "RGB, x / 127.5 - 1",
         "weights_sha256": metadata.sha256,

@@ -25,7 +25,7 @@ from export.labelled_crops import LabelledCrops, labelled_crops
 from export.onnx_graph import build_graph
 from model.errors import InputError, run_command
 from model.files import replacing, reserve_output, write_json
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from model.weights import load_network
 from model.zoo import INT8, find_weights
 from tracker.engines.onnx_file import INT8_LOSS, OUTPUT, PREFIX, read_onnx, with_outputs
@@ -159,7 +159,7 @@ def _float_model(weights: str | None, file: Path | None, console: Console) -> on
         source = read_onnx(str(path), "f32")
         markup = source.info.markup
         model = onnx.load_model_from_string(source.data)
-    if markup != WFLW.name:
+    if markup != WFLW:
         raise InputError(
             f"the network marks {markup}, the faces in WFLW's layout are marked with {WFLW.name}: "
             "their NME cannot be measured."

@@ -23,11 +23,12 @@ from torch import Tensor, nn
 
 from model.config import VARIANTS, PropNetConfig
 from model.errors import InputError, run_command
-from model.markup import get_markup
+from model.markup import Markup
 from model.network.antialias import BlurPool, BlurredConv
 from model.network.fold import fold
 from model.network.propnet import PropNet
 from model.network.separable import MultiViewConv
+from model.shipped_markups import find_markup
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def network_complexity(config: PropNetConfig, size: int = 256) -> tuple[Complexi
         )
 
 
-def complexity_table(markup: str, size: int) -> Table:
+def complexity_table(markup: Markup, size: int) -> Table:
     """Every variant beside Table 8; differences are to its PropNet, in percent."""
     table = Table(
         title=f"Complexity at {size} x {size} pixels, markup {markup}",
@@ -149,12 +150,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    markup: Annotated[str, typer.Option(help="wflw98, ibug68 or cofw29.")] = "wflw98",
+    markup: Annotated[
+        str, typer.Option(help="wflw98, ibug68, cofw29, or a markup file.")
+    ] = "wflw98",
     size: Annotated[int, typer.Option(help="Side of the input, pixels.")] = 256,
 ) -> None:
     """Print parameters and multiply-accumulates of every variant beside the paper's Table 8."""
-    get_markup(markup)
-    Console().print(complexity_table(markup, size))
+    Console().print(complexity_table(find_markup(markup), size))
 
 
 if __name__ == "__main__":

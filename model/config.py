@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from model.errors import InputError
-from model.markup import MARKUPS
+from model.markup import Markup
+from model.shipped_markups import WFLW, markup_from_plain, markup_to_plain
 
 # Bounds far above every network of ours: a damaged file must not ask for all memory.
 _MOST = {"stacks": 16, "channels": 1024, "depth": 8, "widths": 1024, "attention_depth": 8}
@@ -24,7 +25,7 @@ class PropNetConfig:
         widths: of the hourglass's maps after each halving; empty keeps `channels`, as the paper
             does. Small maps are cheap, so a narrow network may be wide there.
         attention_depth: the same as `depth` in a propagation module (paper: 2).
-        markup: name of the landmark markup, a key of `model.markup.MARKUPS`.
+        markup: the landmarks that it finds, and their boundaries.
         block: "hpm" for the multi-view block, "bottleneck" for the baseline (Table 5), "separable"
             for the multi-view block for processors (`model.network.separable`). With that one the
             boundary maps, too, are made channel by channel, and the stem's blur is a part of its
@@ -43,7 +44,7 @@ class PropNetConfig:
     depth: int = 4
     widths: tuple[int, ...] = ()
     attention_depth: int = 2
-    markup: str = "wflw98"
+    markup: Markup = WFLW
     block: Literal["hpm", "bottleneck", "separable"] = "hpm"
     propagation: bool = True
     coord_conv: bool = True
@@ -64,8 +65,8 @@ class PropNetConfig:
             problems.append("widths must be positive multiples of 16")
         if self.attention_depth < 1:
             problems.append("attention_depth must be at least 1")
-        if self.markup not in MARKUPS:
-            problems.append(f"markup must be one of {', '.join(MARKUPS)}")
+        if self.propagation and not self.markup.curves:
+            problems.append(f"the markup {self.markup.name} has no curves to propagate along")
         if self.block not in ("hpm", "bottleneck", "separable"):
             problems.append("block must be 'hpm', 'bottleneck' or 'separable'")
         for name, most in _MOST.items():
@@ -83,11 +84,10 @@ class PropNetConfig:
         return self.block == "separable"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for files."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
-        }
+        """Plain values, for files; a markup that comes with the package by its name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+        return {**plain, "markup": markup_to_plain(self.markup)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> PropNetConfig:
@@ -103,6 +103,8 @@ class PropNetConfig:
         known: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
+        if "markup" in known:
+            known["markup"] = markup_from_plain(known["markup"], "network configuration")
         return cls(**known)
 
 

@@ -1,61 +1,121 @@
-"""The landmark markups: points, boundary curves, mirror pairs and normalisers, in one table.
+"""Markups: which points a network finds, how they hang together, and what they are good for.
 
 Everything that depends on the number or order of landmarks (network heads, heatmaps, flips,
-metrics, drawing, file headers) derives from the `Markup` objects here. Indices are zero-based; left
-and right are those of the image.
-
-Sources: WFLW (Wu et al., CVPR 2018) 98 points with the 15 boundaries of PropNet's section 3.1;
-300W / iBUG (Sagonas et al., 2013) 68 points; COFW (Burgos-Artizzu et al., ICCV 2013) 29 points.
+metrics, drawing, file headers) derives from the `Markup` objects here. Three come with the package;
+`model.markup_file` reads one's own. Indices are zero-based; left and right are those of the image.
 """
 
 from __future__ import annotations
 
 from cmath import phase
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
 
-
-def _span(first: int, last: int) -> tuple[int, ...]:
-    """Indices from `first` to `last`, both included, in either direction."""
-    step = 1 if last >= first else -1
-    return tuple(range(first, last + step, step))
+Group = tuple[int, ...]
+# Two groups of landmarks whose mean points span a distance, or a measure of the tight box.
+Normalizer = tuple[Group, Group] | Literal["box", "diagonal"]
 
 
-@dataclass(frozen=True, eq=False)
-class Markup:
-    """One way to place landmarks on a face.
+@dataclass(frozen=True)
+class Slit:
+    """An opening: two corners, and pairs of points that face each other across it.
 
     Attributes:
-        name: key in `MARKUPS`, also stored in weights and exported files.
-        points: number of landmarks K.
-        curves: M boundaries, each the indices of the landmarks it runs through.
-        pairs: landmarks that change places when the image is mirrored.
-        curve_pairs: boundaries that change places when the image is mirrored.
-        normalizers: name -> two groups of landmarks whose mean points span the normalising
-            distance of the NME. The first is the markup's default.
+        corners: the left and the right one of the picture.
+        pairs: (upper, lower) points.
+    """
+
+    corners: tuple[int, int]
+    pairs: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What points are of a face: pose, openings and blinks need to know it.
+
+    Attributes:
+        left_eye: its lids; left and right are the picture's. None: no openings, no blinks.
+        right_eye: likewise.
+        mouth: its inner lips; None: no opening of the mouth.
+        wflw98: landmark -> WFLW's points whose mean it is (one named twice counts twice). Enough of
+            them, and the generic 3D face says how the head is turned.
+    """
+
+    left_eye: Slit | None = None
+    right_eye: Slit | None = None
+    mouth: Slit | None = None
+    wflw98: Mapping[int, Group] = field(default_factory=dict)
+
+    @property
+    def eyes(self) -> tuple[Slit, Slit] | None:
+        """Both eyes; None if one is missing."""
+        if self.left_eye is None or self.right_eye is None:
+            return None
+        return self.left_eye, self.right_eye
+
+
+@dataclass(frozen=True)
+class Markup:
+    """One way to place landmarks on a face, or on something else.
+
+    Attributes:
+        name: "wflw98", for example; also stored in weights and exported files.
+        names: of the K landmarks; their numbers where nobody named them.
+        curves: name -> boundary: the indices of the landmarks that it runs through. M of them.
+        pairs: landmarks that change places when the image is mirrored; None: a mirror image is no
+            such thing (letters, left hands).
+        normalizers: name -> what point errors are divided by. The first is the default.
+        upright: two groups of landmarks, level when the thing stands upright: crops turn with it.
+            None: they stay as the image is.
+        groups: name -> landmarks that reports take together; each landmark is in one.
+        roles: what points are of a face.
     """
 
     name: str
-    points: int
-    curves: tuple[tuple[int, ...], ...]
-    pairs: tuple[tuple[int, int], ...]
-    curve_pairs: tuple[tuple[int, int], ...]
-    normalizers: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    names: tuple[str, ...]
+    named_curves: Mapping[str, Group]
+    pairs: tuple[tuple[int, int], ...] | None
+    normalizers: Mapping[str, Normalizer]
+    upright: tuple[Group, Group] | None
+    groups: Mapping[str, Group]
+    roles: Roles = Roles()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __hash__(self) -> int:
+        # Tables have no hash; names are as good as unique.
+        return hash((self.name, self.names))
+
+    @property
+    def points(self) -> int:
+        """Number of landmarks K."""
+        return len(self.names)
+
+    @property
+    def curves(self) -> tuple[Group, ...]:
+        """The boundaries, without their names."""
+        return tuple(self.named_curves.values())
 
     @property
     def flip(self) -> NDArray[np.intp]:
         """[K] permutation: landmark i of a mirrored face is landmark flip[i] of the original."""
-        return _permutation(self.points, self.pairs)
+        return _permutation(self.points, self.pairs or ())
 
     @property
     def curve_flip(self) -> NDArray[np.intp]:
         """[M] permutation of the boundaries under mirroring."""
-        return _permutation(len(self.curves), self.curve_pairs)
+        flip, curves = self.flip, self.curves
+        known = {_either_way(curve): i for i, curve in enumerate(curves)}
+        images = [_either_way(tuple(flip[list(curve)].tolist())) for curve in curves]
+        partners = [known.get(image, i) for i, image in enumerate(images)]
+        return np.array(partners, dtype=np.intp)
 
     @property
     def default_normalizer(self) -> str:
@@ -72,7 +132,8 @@ class Markup:
             name: a key of `normalizers`; the default one if None.
 
         Returns:
-            [...] distances, pixels.
+            [...] distances, pixels: between two groups' mean points, the square root of the tight
+            box's area ("box"), or the box's diagonal.
 
         Raises:
             InputError: the markup has no such normaliser.
@@ -83,20 +144,33 @@ class Markup:
                 f"markup {self.name} has no normaliser '{key}': use one of "
                 f"{', '.join(self.normalizers)}."
             )
-        left, right = (points[..., list(group), :].mean(axis=-2) for group in self.normalizers[key])
-        return np.asarray(np.linalg.norm(right - left, axis=-1), dtype=np.float64)
+        rule = self.normalizers[key]
+        if isinstance(rule, str):
+            sides = np.nanmax(points, axis=-2) - np.nanmin(points, axis=-2)
+            area = rule == "box"
+            length = np.sqrt(sides.prod(axis=-1)) if area else np.linalg.norm(sides, axis=-1)
+        else:
+            left, right = (points[..., list(group), :].mean(axis=-2) for group in rule)
+            length = np.linalg.norm(right - left, axis=-1)
+        return np.asarray(length, dtype=np.float64)
 
     def roll(self, points: NDArray[np.floating]) -> float:
-        """Angle of the line through both eyes in radians, 0 for an upright face.
+        """How far the thing is turned in the picture, radians; 0 where the markup cannot tell.
 
         Args:
             points: [K, 2] landmarks, pixels, y down; positive angles turn x towards y.
         """
+        if self.upright is None:
+            return 0.0
         left, right = (
             complex(*(sum(points[i, axis] for i in group) / len(group) for axis in (0, 1)))
-            for group in self.normalizers[self.default_normalizer]
+            for group in self.upright
         )
         return phase(right - left)
+
+
+# A markup, or the name of one that comes with the package.
+AnyMarkup = Markup | str
 
 
 def _permutation(count: int, pairs: Iterable[tuple[int, int]]) -> NDArray[np.intp]:
@@ -106,119 +180,6 @@ def _permutation(count: int, pairs: Iterable[tuple[int, int]]) -> NDArray[np.int
     return order
 
 
-WFLW = Markup(
-    name="wflw98",
-    points=98,
-    curves=(
-        _span(0, 32),  # contour
-        _span(33, 37),  # left brow, top
-        _span(42, 46),  # right brow, top
-        _span(51, 54),  # nose bridge
-        _span(55, 59),  # nose base
-        _span(60, 64),  # left upper lid
-        (60, 67, 66, 65, 64),  # left lower lid
-        _span(68, 72),  # right upper lid
-        (68, 75, 74, 73, 72),  # right lower lid
-        _span(76, 82),  # upper lip, outer
-        _span(88, 92),  # upper lip, inner
-        (88, 95, 94, 93, 92),  # lower lip, inner
-        (76, 87, 86, 85, 84, 83, 82),  # lower lip, outer
-        (33, 41, 40, 39, 38),  # left brow, bottom
-        _span(46, 50),  # right brow, bottom
-    ),
-    pairs=(
-        *((i, 32 - i) for i in range(16)),
-        *zip(_span(33, 37), _span(46, 42), strict=True),
-        (38, 50), (39, 49), (40, 48), (41, 47),
-        (55, 59), (56, 58),
-        (60, 72), (61, 71), (62, 70), (63, 69), (64, 68), (65, 75), (66, 74), (67, 73),
-        (76, 82), (77, 81), (78, 80), (83, 87), (84, 86),
-        (88, 92), (89, 91), (93, 95),
-        (96, 97),
-    ),
-    curve_pairs=((1, 2), (5, 7), (6, 8), (13, 14)),
-    normalizers={"inter-ocular": ((60,), (72,)), "inter-pupil": ((96,), (97,))},
-)  # fmt: skip
-
-IBUG = Markup(
-    name="ibug68",
-    points=68,
-    curves=(
-        _span(0, 16),
-        _span(17, 21),
-        _span(22, 26),
-        _span(27, 30),
-        _span(31, 35),
-        _span(36, 39),
-        (36, 41, 40, 39),
-        _span(42, 45),
-        (42, 47, 46, 45),
-        _span(48, 54),
-        _span(60, 64),
-        (60, 67, 66, 65, 64),
-        (48, 59, 58, 57, 56, 55, 54),
-    ),
-    pairs=(
-        *((i, 16 - i) for i in range(8)),
-        *zip(_span(17, 21), _span(26, 22), strict=True),
-        (31, 35), (32, 34),
-        (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46),
-        (48, 54), (49, 53), (50, 52), (55, 59), (56, 58),
-        (60, 64), (61, 63), (65, 67),
-    ),
-    curve_pairs=((1, 2), (5, 7), (6, 8)),
-    normalizers={
-        "inter-ocular": ((36,), (45,)),
-        # The 68-point markup has no pupils: the field takes the mean of each eye's outline.
-        "inter-pupil": (_span(36, 41), _span(42, 47)),
-    },
-)  # fmt: skip
-
-COFW = Markup(
-    name="cofw29",
-    points=29,
-    curves=(
-        (0, 4, 2),
-        (0, 5, 2),
-        (1, 6, 3),
-        (1, 7, 3),
-        (8, 12, 10),
-        (8, 13, 10),
-        (9, 14, 11),
-        (9, 15, 11),
-        (18, 21, 19),
-        (22, 24, 23),
-        (22, 25, 23),
-        (22, 26, 23),
-        (22, 27, 23),
-    ),
-    pairs=(
-        (0, 1), (2, 3), (4, 6), (5, 7), (8, 9), (10, 11), (12, 14), (13, 15), (16, 17), (18, 19),
-        (22, 23),
-    ),
-    curve_pairs=((0, 2), (1, 3), (4, 6), (5, 7)),
-    normalizers={"inter-pupil": ((16,), (17,)), "inter-ocular": ((8,), (9,))},
-)  # fmt: skip
-
-MARKUPS: dict[str, Markup] = {markup.name: markup for markup in (WFLW, IBUG, COFW)}
-
-# The 60 landmarks that both markups place at the same spot: (WFLW index, iBUG index).
-WFLW_TO_IBUG: tuple[tuple[int, int], ...] = (
-    *((2 * i, i) for i in range(17)),
-    *zip(_span(33, 37), _span(17, 21), strict=True),
-    *zip(_span(42, 46), _span(22, 26), strict=True),
-    *zip(_span(51, 59), _span(27, 35), strict=True),
-    (60, 36), (64, 39), (68, 42), (72, 45),
-    *zip(_span(76, 95), _span(48, 67), strict=True),
-)  # fmt: skip
-
-
-def get_markup(name: str) -> Markup:
-    """The markup of that name.
-
-    Raises:
-        InputError: there is none.
-    """
-    if name not in MARKUPS:
-        raise InputError(f"unknown markup '{name}': use one of {', '.join(MARKUPS)}.")
-    return MARKUPS[name]
+def _either_way(curve: Group) -> Group:
+    """A curve in the direction that sorts first: its line is the same in both."""
+    return min(curve, curve[::-1])

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from model.config import PropNetConfig
-from model.markup import get_markup
 from model.network.antialias import BlurPool, BlurredConv, downsample
 from model.network.blocks import BLOCKS
 from model.network.coordconv import AddCoords
@@ -81,7 +80,7 @@ class Stack(nn.Module):
 
     def __init__(self, config: PropNetConfig, first: bool, last: bool) -> None:
         super().__init__()
-        markup = get_markup(config.markup)
+        markup = config.markup
         channels, make = config.channels, BLOCKS[config.block]
         masked = config.propagation and not first
         self.coords = AddCoords(masked) if config.coord_conv else None

@@ -10,7 +10,7 @@ from export.check import check
 from export.compared_engines import CANDIDATES, Candidate, Network, chosen, opened
 from export.labelled_crops import LabelledCrops, labelled_crops
 from model.errors import InputError
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tests.support.missing_engines import only_onnxruntime
 from tests.support.shipped_weights import SHIPPED
 from tests.support.small_network import SIZE, exported_small, save_small

@@ -22,6 +22,7 @@ from model.config import PropNetConfig
 from model.errors import InputError
 from model.files import sha256
 from model.network.propnet import PropNet
+from model.shipped_markups import COFW
 from model.weights import Metadata, load_network, save_network
 from model.zoo import find_weights
 from tests.support.paths import ROOT
@@ -385,7 +386,7 @@ def test_the_plainest_network_at_another_size(tmp_path: Path) -> None:
         propagation=False,
         coord_conv=False,
         blur_kernel=0,
-        markup="cofw29",
+        markup=COFW,
         block="bottleneck",
     )
     network = PropNet(config).eval()

@@ -15,6 +15,7 @@ from model.errors import InputError, run_command
 from model.network.antialias import BlurPool
 from model.network.blocks import HPMBlock
 from model.network.propnet import PropNet
+from model.shipped_markups import COFW
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(64, 64), (32, 64)])
@@ -68,7 +69,7 @@ def test_cost_grows_with_the_area() -> None:
     small, large = (network_complexity(config, size)[0] for size in (128, 256))
     assert large.macs == 4 * small.macs
     assert large.parameters == small.parameters
-    fewer = network_complexity(replace(config, markup="cofw29"))[0]
+    fewer = network_complexity(replace(config, markup=COFW))[0]
     assert fewer.parameters < large.parameters
 
 

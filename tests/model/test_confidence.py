@@ -16,6 +16,7 @@ from export.run import export
 from model.confidence import UNCALIBRATED, Calibration
 from model.crop import Region
 from model.errors import InputError
+from model.shipped_markups import WFLW
 from model.weights import load_network, save_calibrated
 from tests.support.small_network import exported_small
 from tests.support.tracked_scene import SceneEngine
@@ -155,7 +156,7 @@ def test_an_engine_s_record_keeps_the_calibration(
     tmp_path: Path, calibration: Calibration | None
 ) -> None:
     record = EngineRecord(
-        info=ModelInfo("made", "wflw98", 64, "ab" * 32, calibration),
+        info=ModelInfo("made", WFLW, 64, "ab" * 32, calibration),
         onnx_sha256="cd" * 32,
         flavour="tensorrt_rtx",
         version="1.0",

@@ -22,7 +22,7 @@ from model.heatmap import (
     encode_landmarks,
     heatmap_to_crop,
 )
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 
 SIDE = 32
 inside = st.floats(2.0, SIDE - 3.0)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from model.markup import COFW, IBUG, MARKUPS, WFLW, WFLW_TO_IBUG, Markup, get_markup
+from model.markup import Markup
+from model.shipped_markups import COFW, IBUG, MARKUPS, WFLW, WFLW_TO_IBUG, get_markup
 
 EVERY = pytest.mark.parametrize("markup", MARKUPS.values(), ids=lambda m: m.name)
 

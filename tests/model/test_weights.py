@@ -17,12 +17,13 @@ from model.config import PropNetConfig, get_variant
 from model.errors import InputError
 from model.files import sha256
 from model.network.propnet import PropNet
+from model.shipped_markups import COFW, WFLW
 from model.weights import Metadata, load_network, save_network
 from model.zoo import find_weights
 from tests.support.shipped_weights import SHIPPED
 from tracker.engines.onnx_file import read_onnx
 
-CONFIG = PropNetConfig(stacks=2, channels=16, depth=2, markup="cofw29")
+CONFIG = PropNetConfig(stacks=2, channels=16, depth=2, markup=COFW)
 METADATA = Metadata("tiny", CONFIG, 128, "recipe x, dev NME 5.0 %")
 
 
@@ -146,7 +147,9 @@ def test_a_header_without_sense(file: Path, change: dict[str, Any]) -> None:
 
 def test_a_header_of_an_impossible_network(file: Path) -> None:
     rewrite(file, {"config": json.dumps({**CONFIG.to_dict(), "markup": "wflw99"})})
-    assert sentence(file).startswith(f"{file}: network configuration: markup must be one of ")
+    assert sentence(file).startswith(
+        f"{file}: network configuration: unknown markup 'wflw99': use one of "
+    )
     rewrite(file, {"config": json.dumps({"width": 64})})
     assert sentence(file) == f"{file}: unknown network setting: width."
 
@@ -224,7 +227,7 @@ def test_the_shipped_files_of_a_network_belong_together(name: str) -> None:
     assert all(bool(value.isfinite().all()) for value in network.state_dict().values())
     for file in (name, f"{name}{zoo.INT8}"):
         info = read_onnx(file).info
-        assert (info.name, info.input_size, info.markup) == (name, metadata.input_size, "wflw98")
+        assert (info.name, info.input_size, info.markup) == (name, metadata.input_size, WFLW)
         assert info.calibration == metadata.calibration
         assert find_weights(file, ".onnx").name == f"{file}.onnx"
     # Notes are read by everybody and say nothing about the machine.

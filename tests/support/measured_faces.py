@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.markup import get_markup
+from model.shipped_markups import get_markup
 from tracker.drawing.annotated_picture import Painter
 from tracker.measures.face_measures import FaceMeasurer
 from tracker.measures.generic_face import face_model

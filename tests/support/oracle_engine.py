@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.heatmap import STRIDE, crop_to_heatmap, encode_landmarks
-from model.markup import MARKUPS
+from model.shipped_markups import get_markup
 from tracker.engines.base import ModelInfo
 from train.data.sample import Sample, tight_box
 
@@ -22,7 +22,7 @@ class Oracle:
     description = "oracle"
 
     def __init__(self, points: NDArray[np.float64], markup: str, shift: float = 0.0) -> None:
-        self.info = ModelInfo("oracle", markup, SIZE, "0" * 64)
+        self.info = ModelInfo("oracle", get_markup(markup), SIZE, "0" * 64)
         self._points = points
         self._shift = shift
         self.batches: list[int] = []
@@ -39,7 +39,7 @@ class Oracle:
         face = self._points[round(float(np.median(crop[..., 2])))]
         points = np.linalg.solve(to_image[:, :2], (face - to_image[:, 2]).T).T + self._shift
         if np.linalg.det(to_image[:, :2]) < 0:  # a mirrored crop shows a mirrored face
-            points = points[MARKUPS[self.info.markup].flip]
+            points = points[self.info.markup.flip]
         return encode_landmarks(crop_to_heatmap(points), SIZE // STRIDE, 1.5)
 
     def close(self) -> None:

@@ -4,23 +4,31 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from model.crop import CROP_SCALE
 from model.heatmap import crop_to_heatmap, encode_boundaries, encode_landmarks
-from model.markup import WFLW
+from model.markup import Markup
+from model.shipped_markups import WFLW
 from tests.support.tiny_onnx import METADATA
 from tests.support.tracked_scene import TEMPLATE
+from tracker.engines.onnx_file import markup_text
 
 SIZE = 64
 
 
-def template_onnx(path: Path, more: bool = False) -> Path:
+def template_onnx(
+    path: Path,
+    more: bool = False,
+    markup: Markup = WFLW,
+    template: NDArray[np.float64] = TEMPLATE,
+) -> Path:
     """Write the file; with boundary and attention maps if wanted, the latter falling to the right.
 
-    The maps do not depend on the picture either.
+    The maps do not depend on the picture either. `template` [K, 2]: the points in their own box.
     """
-    points = (0.5 + (TEMPLATE - 0.5) / CROP_SCALE) * SIZE - 0.5
+    points = (0.5 + (template - 0.5) / CROP_SCALE) * SIZE - 0.5
     maps = encode_landmarks(crop_to_heatmap(points), SIZE // 4)[None]
     nodes = [
         helper.make_node("AveragePool", ["image"], ["small"], kernel_shape=[4, 4], strides=[4, 4]),
@@ -28,11 +36,13 @@ def template_onnx(path: Path, more: bool = False) -> Path:
         helper.make_node("Mul", ["grey", "zero"], ["nothing"]),
         helper.make_node("Add", ["nothing", "maps"], ["heatmaps"]),
     ]
-    outputs = [helper.make_tensor_value_info("heatmaps", TensorProto.FLOAT, ["n", 98, 16, 16])]
+    outputs = [
+        helper.make_tensor_value_info("heatmaps", TensorProto.FLOAT, ["n", markup.points, 16, 16])
+    ]
     constants = []
     if more:
         side = SIZE // 4
-        curves = encode_boundaries(crop_to_heatmap(points), WFLW.curves, side)
+        curves = encode_boundaries(crop_to_heatmap(points), markup.curves, side)
         fall = np.tile(np.linspace(0.7, 0.3, side), (side, 1))
         for name, values in (("boundaries", curves), ("attention", fall)):
             constants.append(
@@ -62,7 +72,7 @@ def template_onnx(path: Path, more: bool = False) -> Path:
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    for key, value in (METADATA | {"input_size": str(SIZE)}).items():
+    for key, value in (METADATA | {"input_size": str(SIZE), "markup": markup_text(markup)}).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = f"propnet.{key}", value
     onnx.save(model, path)

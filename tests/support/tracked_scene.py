@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from model.crop import Region, region_from_landmarks
 from model.heatmap import crop_to_heatmap, encode_landmarks
+from model.shipped_markups import WFLW
 from tracker.engines.base import ModelInfo
 
 SIZE = 256
@@ -89,7 +90,7 @@ class SceneEngine:
     """Engine that shows the landmarks of the face that fills most of the crop."""
 
     def __init__(self) -> None:
-        self.info = ModelInfo("scene", "wflw98", SIZE, "0" * 64)
+        self.info = ModelInfo("scene", WFLW, SIZE, "0" * 64)
         self.description = "painted faces"
         self.amplitude = 1.0
         self.batches: list[int] = []

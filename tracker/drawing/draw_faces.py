@@ -18,6 +18,7 @@ from tracker.drawing.strokes import Window
 from tracker.drawing.style import DrawStyle
 from tracker.drawing.text_label import draw_label
 from tracker.engines.base import Maps
+from tracker.measures.head_pose import tells_pose
 from tracker.measures.intrinsics import Intrinsics
 
 LAYERS = ("points", "curves", "boundaries", "pose", "ids", "box", "attention")
@@ -68,6 +69,19 @@ def parse_layers(text: str) -> frozenset[str]:
         what = f"'{unknown[0]}'" if unknown else "nothing"
         raise InputError(f"cannot draw {what}: use a comma-separated list of {', '.join(LAYERS)}.")
     return frozenset(names)
+
+
+def check_layers(layers: frozenset[str], markup: Markup) -> None:
+    """Refuse to draw what a markup cannot tell.
+
+    Raises:
+        InputError: head poses of points of which nobody has said where on a head they are.
+    """
+    if "pose" in layers and not tells_pose(markup):
+        raise InputError(
+            f"the markup {markup} does not say where on a head its points are (roles, wflw98), so "
+            "there is no pose to draw: leave it out of --draw."
+        )
 
 
 def draw_faces(

@@ -35,7 +35,7 @@ def draw_axes(
         style: sizes.
         camera: of the picture.
     """
-    pose = estimate_pose(landmarks, markup.name, camera)
+    pose = estimate_pose(landmarks, markup, camera)
     if pose is None:
         return
     tip, *ends = pose_axes(pose, camera)

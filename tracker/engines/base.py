@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from model.confidence import Calibration
 from model.decoder import Decoder
+from model.markup import Markup
 
 Precision = Literal["auto", "f32", "f16", "bf16", "int8"]
 # What `model.decoder.decode` gives: points [N, K, 2] in crop pixels, and peaks [N, K].
@@ -24,14 +25,14 @@ class ModelInfo:
 
     Attributes:
         name: for example "propnet-s".
-        markup: a key of `model.markup.MARKUPS`, for example "wflw98".
+        markup: its landmarks.
         input_size: side S of the square crop the network reads, pixels.
         weights_sha256: SHA-256 of the trained weights the file was exported from, hexadecimal.
         calibration: what the heights of its peaks mean; None if that was never fitted.
     """
 
     name: str
-    markup: str
+    markup: Markup
     input_size: int
     weights_sha256: str
     calibration: Calibration | None = None

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import InputError
 from model.heatmap import STRIDE
-from model.markup import MARKUPS
 from tracker.engines.base import ModelInfo
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def check_output(found: Sequence[int], info: ModelInfo, path: Path) -> None:
         path: of the file, for messages.
     """
     side = info.input_size // STRIDE
-    expected = (1, MARKUPS[info.markup].points, side, side)
+    expected = (1, info.markup.points, side, side)
     if tuple(found) != expected:
         raise _damaged(path, f"its heatmaps are {list(found)} instead of {list(expected)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 from model.confidence import Calibration
 from model.errors import InputError
 from model.heatmap import LARGEST_CROP, STRIDE
-from model.markup import MARKUPS
+from model.markup import Markup
+from model.shipped_markups import markup_from_plain, markup_to_plain
 from model.zoo import WEIGHTS, find_int8, find_weights
 from tracker.engines.base import ModelInfo, Precision
 from tracker.engines.onnx_checks import check_graph, check_names
@@ -115,7 +117,7 @@ def _check_maps(model: onnx.ModelProto, info: ModelInfo, path: Path) -> None:
             "this version's python -m export.run (it must have two stacks or more)."
         )
     side = info.input_size // STRIDE
-    curves = len(MARKUPS[info.markup].curves)
+    curves = len(info.markup.curves)
     _check_shape(model.graph.output, BOUNDARIES, (curves, side, side), path)
     _check_shape(model.graph.output, ATTENTION, (side, side), path)
 
@@ -152,27 +154,38 @@ def _info(model: onnx.ModelProto, path: Path) -> ModelInfo:
         raise InputError(
             f"{path} has format {values['format']}, this version reads {FORMAT}: export it again."
         )
-    if values["markup"] not in MARKUPS:
-        raise InputError(
-            f"{path} has an unknown markup {values['markup']!r}; known are {', '.join(MARKUPS)}."
-        )
+    markup = _markup(values["markup"], path)
     text = values["input_size"]
     size = int(text) if text.isdecimal() and len(text) <= len(str(LARGEST_CROP)) else 0
     if not 0 < size <= LARGEST_CROP or size % STRIDE:
         raise InputError(
             f"{path} has an impossible input size {values['input_size']!r}: export it again."
         )
-    points = MARKUPS[values["markup"]].points
     side = size // STRIDE
     _check_shape(model.graph.input, INPUT, (3, size, size), path)
-    _check_shape(model.graph.output, OUTPUT, (points, side, side), path)
+    _check_shape(model.graph.output, OUTPUT, (markup.points, side, side), path)
     return ModelInfo(
         values["name"],
-        values["markup"],
+        markup,
         size,
         values["weights_sha256"],
         _calibration(entries.get(PREFIX + CALIBRATION), path),
     )
+
+
+def markup_text(markup: Markup) -> str:
+    """How a file's metadata name a markup: by its name, or by all of it, as JSON."""
+    plain = markup_to_plain(markup)
+    return plain if isinstance(plain, str) else json.dumps(plain)
+
+
+def _markup(text: str, path: Path) -> Markup:
+    if not text.startswith("{"):
+        return markup_from_plain(text, str(path))
+    try:
+        return markup_from_plain(json.loads(text), f"{path}, markup")
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} has a markup without sense: export it again.") from error
 
 
 def _calibration(text: str | None, path: Path) -> Calibration | None:

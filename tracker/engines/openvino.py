@@ -14,7 +14,6 @@ from openvino.preprocess import PrePostProcessor
 
 from model.errors import InputError
 from model.heatmap import STRIDE
-from model.markup import MARKUPS
 from tracker.engines.base import Maps, Precision, on_processor
 from tracker.engines.onnx_checks import check_output, running
 from tracker.engines.onnx_file import (
@@ -108,7 +107,7 @@ class OpenVinoEngine:
         self._home = HomeProcess("this engine was made")
         self.info = file.info
         side = file.info.input_size // STRIDE
-        markup = MARKUPS[file.info.markup]
+        markup = file.info.markup
         self._shape = (markup.points, side, side)
         self._curves = len(markup.curves)
         version = ".".join(ov.get_version().split("-")[0].split(".")[:2])

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from model.markup import AnyMarkup
+from model.shipped_markups import get_markup
 from tracker.measures.blinks import Blink, BlinkDetector, BlinkOptions
 from tracker.measures.head_pose import Pose, estimate_pose
 from tracker.measures.intrinsics import Intrinsics
@@ -25,7 +27,8 @@ class Measures:
 
     Attributes:
         pose: of the head; None where the landmarks allow none.
-        eyes: opening of the left and the right eye of the picture, lid distance over eye width.
+        eyes: opening of the left and the right eye of the picture, lid distance over eye width;
+            NaN, like the next two, where the markup has no such points.
         mouth: opening, distance of the inner lips over the width between the corners.
         interocular: distance of the outer eye corners, pixels.
         blinks: of this face so far.
@@ -63,7 +66,7 @@ class FaceMeasurer:
     """Measures the faces of a source's frames, in their order: it counts blinks.
 
     Args:
-        markup: name of the landmarks' markup.
+        markup: of the landmarks, or its name.
         camera: the camera's intrinsics; None assumes `DEFAULT_FOV` and the picture's middle.
         fov: field of view to assume without intrinsics, degrees; None for `DEFAULT_FOV`.
         blinks: what counts as a blink.
@@ -74,12 +77,12 @@ class FaceMeasurer:
 
     def __init__(
         self,
-        markup: str,
+        markup: AnyMarkup,
         camera: Intrinsics | None = None,
         fov: float | None = None,
         blinks: BlinkOptions = BlinkOptions(),  # noqa: B008 (frozen)
     ) -> None:
-        self._markup = markup
+        self._markup = get_markup(markup)
         self._camera = camera
         self._fov = fov
         self._options = blinks

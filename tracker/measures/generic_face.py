@@ -13,7 +13,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from model.markup import WFLW, WFLW_TO_IBUG
+from model.markup import AnyMarkup
+from model.shipped_markups import IBUG, WFLW, get_markup
 from tracker.assets import ASSETS
 
 FACE_FILE = ASSETS / "face3d.csv"
@@ -50,18 +51,20 @@ class FaceModel:
 
 
 @lru_cache(maxsize=8)
-def face_model(markup: str) -> FaceModel:
-    """The generic face whose points are the landmarks of a markup ("wflw98", "ibug68", "cofw29").
+def face_model(markup: AnyMarkup) -> FaceModel:
+    """The generic face whose points are the landmarks of a markup, or of the one of that name.
 
-    Raises:
-        KeyError: no such markup.
+    Landmarks that the markup does not place on WFLW's are NaN and say nothing about the pose.
     """
     wflw = np.loadtxt(FACE_FILE, delimiter=",", skiprows=1, usecols=(1, 2, 3))
-    mix = _MIXES[markup]()
-    model = FaceModel(mix @ wflw, mix @ WEIGHTS)
-    model.points.setflags(write=False)
-    model.weights.setflags(write=False)
-    return model
+    places = get_markup(markup)
+    points, weights = np.full((places.points, 3), np.nan), np.zeros(places.points)
+    for landmark, spots in places.roles.wflw98.items():
+        points[landmark] = wflw[list(spots)].mean(axis=0)
+        weights[landmark] = WEIGHTS[list(spots)].mean()
+    for values in (points, weights):
+        values.setflags(write=False)
+    return FaceModel(points, weights)
 
 
 def ibug_from_wflw() -> NDArray[np.float64]:
@@ -71,31 +74,7 @@ def ibug_from_wflw() -> NDArray[np.float64]:
     corner to corner; WFLW has three, at the quarters: those between are interpolated.
     """
     mix = np.zeros((68, 98))
-    for wflw, ibug in WFLW_TO_IBUG:
-        mix[ibug, wflw] = 1
-    for ibug, lid in (
-        (37, (61, 62, 63)),
-        (40, (65, 66, 67)),
-        (43, (69, 70, 71)),
-        (46, (73, 74, 75)),
-    ):
-        mix[ibug, lid[:2]] = (2 / 3, 1 / 3)
-        mix[ibug + 1, lid[1:]] = (1 / 3, 2 / 3)
+    for landmark, spots in IBUG.roles.wflw98.items():
+        for spot in spots:
+            mix[landmark, spot] += 1 / len(spots)
     return mix
-
-
-def _cofw_from_wflw() -> NDArray[np.float64]:
-    """[29, 98]; COFW marks the same spots, save that its brows end between WFLW's two curves."""
-    sources: dict[int, tuple[int, ...]] = {
-        0: (33,), 1: (46,), 2: (37, 38), 3: (42, 50), 4: (35,), 5: (40,), 6: (44,), 7: (48,),
-        8: (60,), 9: (72,), 10: (64,), 11: (68,), 12: (62,), 13: (66,), 14: (70,), 15: (74,),
-        16: (96,), 17: (97,), 18: (55,), 19: (59,), 20: (54,), 21: (57,), 22: (76,), 23: (82,),
-        24: (79,), 25: (90,), 26: (94,), 27: (85,), 28: (16,),
-    }  # fmt: skip
-    mix = np.zeros((29, 98))
-    for cofw, wflw in sources.items():
-        mix[cofw, wflw] = 1 / len(wflw)
-    return mix
-
-
-_MIXES = {"wflw98": lambda: np.eye(98), "ibug68": ibug_from_wflw, "cofw29": _cofw_from_wflw}

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from model.markup import AnyMarkup
 from tracker.measures.generic_face import face_model
 from tracker.measures.intrinsics import Intrinsics
 from tracker.measures.rotation import euler_angles, quaternion
@@ -32,6 +33,8 @@ _HUBER = 0.05
 # Further off than this on the whole, it is no face: real ones are at 0.03, grimaces under 0.1.
 _MAX_ERROR = 0.3
 _MAX_STEPS = 20
+# Points of nose and eyes weigh more than this; with fewer of them a pose is a guess.
+_FIRM, _FEWEST = 0.5, 4
 _SMALL_STEP = 1e-6  # radians, and tenths of a metre
 _UNIT = 100.0  # mm; translations are solved in these, so that all six unknowns are of one size
 
@@ -68,7 +71,14 @@ class Pose:
         return quaternion(self.matrix)
 
 
-def estimate_pose(landmarks: NDArray[np.floating], markup: str, camera: Intrinsics) -> Pose | None:
+def tells_pose(markup: AnyMarkup) -> bool:
+    """Whether a markup says of enough landmarks where on a head they are (`Roles.wflw98`)."""
+    return int((face_model(markup).weights > _FIRM).sum()) >= _FEWEST
+
+
+def estimate_pose(
+    landmarks: NDArray[np.floating], markup: AnyMarkup, camera: Intrinsics
+) -> Pose | None:
     """The pose in which the generic 3D face fits the landmarks best.
 
     The closed-form pose without perspective of the points on nose and eyes starts a robust least
@@ -78,17 +88,20 @@ def estimate_pose(landmarks: NDArray[np.floating], markup: str, camera: Intrinsi
 
     Args:
         landmarks: [K, 2], pixels.
-        markup: name of their markup.
+        markup: theirs, or its name.
         camera: of the picture.
 
     Returns:
-        The pose, or None if the landmarks do not look like a face before a camera: a point that is
+        The pose, or None if the markup has fewer than four points of the nose and the eyes'
+        corners, or the landmarks do not look like a face before a camera: a point that is
         not finite, all points in one spot, no solution in front of the camera, or a misfit of over
         30 % of the distance of the eyes.
     """
     model = face_model(markup)
     points = np.asarray(landmarks, dtype=np.float64)
     used = model.weights > 0
+    if not tells_pose(markup):
+        return None
     # Normalised image coordinates: the camera is out of the equations from here on.
     rays = (points[used] - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
     size = float(np.ptp(rays, axis=0).max()) if np.isfinite(rays).all() else 0.0
@@ -132,7 +145,7 @@ def _start(sight: _Sight) -> tuple[NDArray[np.float64], NDArray[np.float64]] | N
     and Davis's POS, 1995). Perspective is then the refinement's. (OpenCV's SQPnP, which needs no
     such approximation, refuses faces that span less than about half a degree.)
     """
-    firm = sight.weights > 0.5
+    firm = sight.weights > _FIRM
     model, rays = sight.model[firm], sight.rays[firm]
     middle, centre = model.mean(0), rays.mean(0)
     affine = np.linalg.lstsq(model - middle, rays - centre)[0].T

@@ -6,40 +6,17 @@ the ratios grow by 1 / cos(yaw), 15 % at 30 degrees.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.markup import MARKUPS
+from model.markup import AnyMarkup, Slit
+from model.shipped_markups import get_markup
 from tracker.measures.generic_face import face_model
 
 
-@dataclass(frozen=True)
-class Slit:
-    """Two corners, and pairs of points that face each other across the opening."""
-
-    corners: tuple[int, int]
-    pairs: tuple[tuple[int, int], ...]
-
-
-# Left and right are the picture's, as in the markups.
-EYES: dict[str, tuple[Slit, Slit]] = {
-    "wflw98": (
-        Slit((60, 64), ((61, 67), (62, 66), (63, 65))),
-        Slit((68, 72), ((69, 75), (70, 74), (71, 73))),
-    ),
-    "ibug68": (Slit((36, 39), ((37, 41), (38, 40))), Slit((42, 45), ((43, 47), (44, 46)))),
-    "cofw29": (Slit((8, 10), ((12, 13),)), Slit((11, 9), ((14, 15),))),
-}
-_MOUTHS: dict[str, Slit] = {
-    "wflw98": Slit((88, 92), ((89, 95), (90, 94), (91, 93))),
-    "ibug68": Slit((60, 64), ((61, 67), (62, 66), (63, 65))),
-    "cofw29": Slit((22, 23), ((25, 26),)),
-}
-
-
-def eye_openings(landmarks: NDArray[np.floating], markup: str) -> tuple[float, float]:
+def eye_openings(landmarks: NDArray[np.floating], markup: AnyMarkup) -> tuple[float, float]:
     """How far each eye is open: mean distance of its lids over the width of the eye.
 
     About 0.3 for an open eye, 0.1 for a closed one (lids have a thickness). With iBUG's two pairs
@@ -48,17 +25,21 @@ def eye_openings(landmarks: NDArray[np.floating], markup: str) -> tuple[float, f
 
     Args:
         landmarks: [K, 2], pixels.
-        markup: name of their markup.
+        markup: theirs, or its name.
 
     Returns:
-        The left and the right eye of the picture (the person's right and left one), each >= 0.
+        The left and the right eye of the picture (the person's right and left one), each >= 0; NaN
+        where the markup has no eyes.
     """
-    left, right = EYES[markup]
+    eyes = get_markup(markup).roles.eyes
+    if eyes is None:
+        return nan, nan
+    left, right = eyes
     return _ratio(landmarks, left), _ratio(landmarks, right)
 
 
 def straight_opening(
-    landmarks: NDArray[np.floating], markup: str, rotation: NDArray[np.float64]
+    landmarks: NDArray[np.floating], markup: AnyMarkup, rotation: NDArray[np.float64]
 ) -> float:
     """How far the eyes are open, as seen from the front: what does not change as a head turns.
 
@@ -68,16 +49,17 @@ def straight_opening(
 
     Args:
         landmarks: [K, 2], pixels.
-        markup: name of their markup.
+        markup: theirs, or its name.
         rotation: [3, 3], from the head's axes to the camera's
             (`tracker.measures.head_pose.Pose.matrix`).
 
     Returns:
-        Like the mean of `eye_openings` of a head that faces the camera, >= 0.
+        Like the mean of `eye_openings` of a head that faces the camera, >= 0; NaN where the markup
+        has no eyes.
     """
     face = face_model(markup).points
     ratios, weights = np.array(eye_openings(landmarks, markup)), np.zeros(2)
-    for number, eye in enumerate(EYES[markup]):
+    for number, eye in enumerate(get_markup(markup).roles.eyes or ()):
         across = face[eye.corners[1]] - face[eye.corners[0]]
         size = float(np.linalg.norm(across[:2]))
         # Lids move up and down, however far the generic ones are open.
@@ -88,7 +70,7 @@ def straight_opening(
     return float(ratios @ weights / max(weights.sum(), 1e-9))
 
 
-def mouth_opening(landmarks: NDArray[np.floating], markup: str) -> float:
+def mouth_opening(landmarks: NDArray[np.floating], markup: AnyMarkup) -> float:
     """How far the mouth is open: mean distance of the inner lips over the width between corners.
 
     About 0 for a closed mouth, 0.3 in speech, 1 for a wide open one; >= 0. COFW has one pair of
@@ -96,14 +78,19 @@ def mouth_opening(landmarks: NDArray[np.floating], markup: str) -> float:
 
     Args:
         landmarks: [K, 2], pixels.
-        markup: name of their markup.
+        markup: theirs, or its name. NaN where it has no mouth.
     """
-    return _ratio(landmarks, _MOUTHS[markup])
+    mouth = get_markup(markup).roles.mouth
+    return nan if mouth is None else _ratio(landmarks, mouth)
 
 
-def interocular(landmarks: NDArray[np.floating], markup: str) -> float:
-    """Distance of the outer eye corners in pixels: how large the face is in the picture."""
-    return float(MARKUPS[markup].normalizer(landmarks, "inter-ocular"))
+def interocular(landmarks: NDArray[np.floating], markup: AnyMarkup) -> float:
+    """Distance of the outer eye corners in pixels: how large the face is; NaN without eyes."""
+    eyes = get_markup(markup).roles.eyes
+    if eyes is None:
+        return nan
+    left, right = (landmarks[corner] for corner in (eyes[0].corners[0], eyes[1].corners[1]))
+    return float(np.linalg.norm(right - left))
 
 
 def _ratio(landmarks: NDArray[np.floating], slit: Slit) -> float:

@@ -12,12 +12,13 @@ from torch import nn
 
 from model.config import VARIANTS, PropNetConfig, get_variant
 from model.errors import InputError
-from model.markup import MARKUPS, get_markup
+from model.markup import Markup
 from model.network.antialias import BlurPool
 from model.network.blocks import BottleneckBlock, HPMBlock
 from model.network.coordconv import AddCoords, coordinates
 from model.network.hourglass import Hourglass
 from model.network.propnet import PropNet, Stem
+from model.shipped_markups import COFW, IBUG, MARKUPS, get_markup
 
 # Every idea of the paper on, at the smallest width.
 TINY = PropNetConfig(stacks=2, channels=16, depth=2)
@@ -35,8 +36,8 @@ CONFIGS = {
     "blur 2": replace(TINY, blur_kernel=2),
     "blur 5": replace(TINY, blur_kernel=5),
     "last attention": replace(TINY, last_attention=True),
-    "68 points": replace(TINY, markup="ibug68"),
-    "29 points": replace(TINY, markup="cofw29"),
+    "68 points": replace(TINY, markup=IBUG),
+    "29 points": replace(TINY, markup=COFW),
     "baseline": replace(
         TINY, block="bottleneck", propagation=False, coord_conv=False, blur_kernel=0
     ),
@@ -70,12 +71,12 @@ def test_output_shapes(config: PropNetConfig, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [128, 256])
-@pytest.mark.parametrize("markup", MARKUPS)
-def test_the_small_variant_runs_at_both_training_sizes(markup: str, size: int) -> None:
+@pytest.mark.parametrize("markup", MARKUPS.values(), ids=MARKUPS)
+def test_the_small_variant_runs_at_both_training_sizes(markup: Markup, size: int) -> None:
     network = PropNet(replace(VARIANTS["propnet-s"], markup=markup)).eval()
     with torch.inference_mode():
         maps = network.landmarks(images(1, size))
-    assert maps.shape == (1, MARKUPS[markup].points, size // 4, size // 4)
+    assert maps.shape == (1, markup.points, size // 4, size // 4)
 
 
 @EVERY
@@ -293,7 +294,7 @@ def test_hourglass_of_each_depth(depth: int) -> None:
         ({"attention_depth": 0}, "attention_depth must be at least 1"),
         ({"block": "resnet"}, "block must be 'hpm', 'bottleneck' or 'separable'"),
         ({"blur_kernel": 4}, "blur_kernel must be 0, 2, 3 or 5"),
-        ({"markup": "wflw"}, "markup must be one of wflw98, ibug68, cofw29"),
+        ({"markup": "wflw"}, "unknown markup 'wflw': use one of wflw98, ibug68, cofw29"),
         ({"stacks": 0, "depth": 0}, "stacks must be at least 1; depth must be at least 1"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tests.support.commands import Run
 from tests.support.drawn_face import face
 from tests.support.paths import PORTRAIT_CLIP

@@ -6,7 +6,7 @@ from scipy.interpolate import CubicHermiteSpline
 
 from model.crop import Region
 from model.errors import InputError
-from model.markup import MARKUPS, WFLW
+from model.shipped_markups import MARKUPS, WFLW
 from tests.support.drawn_face import canvas, face, maps_of
 from tests.support.tracked_scene import TEMPLATE
 from tracker.drawing.draw_faces import (

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.markup import MARKUPS, WFLW
+from model.shipped_markups import MARKUPS, WFLW
 from tracker.drawing.draw_faces import draw_faces
 from tracker.drawing.head_axes import draw_axes
 from tracker.drawing.style import DrawStyle

@@ -7,7 +7,7 @@ from scipy.ndimage import map_coordinates
 
 from model.crop import Region, crop_matrix, to_crop
 from model.heatmap import crop_to_heatmap, encode_boundaries
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tests.support.tracked_scene import TEMPLATE
 from tracker.drawing.network_maps import draw_attention, draw_boundaries
 from tracker.engines.base import Maps

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tests.support.drawn_face import canvas, face
 from tracker.drawing.draw_faces import draw_faces
 from tracker.drawing.style import PALETTE, DrawStyle, Size, parse_style

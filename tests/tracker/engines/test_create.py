@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
+from model.shipped_markups import WFLW
 from tests.support.tiny_onnx import METADATA, reference, tiny_onnx
 from tracker.engines import create as engines
 from tracker.engines import onnx_file
@@ -72,7 +73,7 @@ def test_any_number_of_crops_and_results_are_the_callers(
 def test_info_and_description(name: str, weights: str) -> None:
     engine = create_engine(name, weights)
     assert engine.info.name == "tiny"
-    assert engine.info.markup == "wflw98"
+    assert engine.info.markup == WFLW
     assert engine.info.input_size == 64
     assert engine.info.weights_sha256 == "ab" * 32
     title = {"openvino": "OpenVINO 20", "onnxruntime": "ONNX Runtime 1."}[name]

@@ -140,10 +140,7 @@ class SceneMapEngine(SceneEngine):
 
 
 def tracker(monkeypatch: pytest.MonkeyPatch, engine: SceneEngine, maps: bool) -> Tracker:
-    monkeypatch.setattr("tracker.tracking.face_tracker.FaceDetector", lambda *_: SceneDetector())
-    monkeypatch.setattr(
-        "tracker.tracking.face_tracker.region_from_detection", lambda region: region
-    )
+    monkeypatch.setattr("tracker.tracking.face_tracker.open_finder", lambda *_: SceneDetector())
     return Tracker(engine=engine, options=TrackerOptions(max_faces=2, maps=maps))
 
 

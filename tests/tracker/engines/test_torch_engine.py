@@ -12,6 +12,7 @@ from torch import nn
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
 from model.network.coordconv import AddCoords, coordinates
+from model.shipped_markups import WFLW
 from model.weights import load_network
 from tests.support.heatmap_cases import CASES, heatmaps
 from tests.support.small_network import SIZE, save_small
@@ -22,7 +23,7 @@ from tracker.engines.create import create_engine
 from tracker.engines.torch import TorchEngine, half_network, normalize_pixels, open_torch_engine
 from tracker.engines.torch_decode import decode_maps
 
-INFO = ModelInfo("small", "wflw98", SIZE, "")
+INFO = ModelInfo("small", WFLW, SIZE, "")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from model.markup import MARKUPS, WFLW, WFLW_TO_IBUG
+from model.shipped_markups import MARKUPS, WFLW, WFLW_TO_IBUG
 from tracker.measures.generic_face import WEIGHTS, face_model
 from tracker.measures.head_pose import Pose, estimate_pose, pose_axes, project
 from tracker.measures.intrinsics import Intrinsics, parse_intrinsics

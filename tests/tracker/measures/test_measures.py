@@ -5,13 +5,12 @@ from hypothesis import strategies as st
 
 from model.crop import region_from_landmarks
 from model.errors import InputError
-from model.markup import MARKUPS
+from model.shipped_markups import MARKUPS, WFLW
 from tests.support.measured_faces import rotation
 from tracker.measures.blinks import Blink, BlinkDetector, BlinkOptions
 from tracker.measures.face_measures import FaceMeasurer
 from tracker.measures.generic_face import face_model, ibug_from_wflw
 from tracker.measures.openings import (
-    EYES,
     eye_openings,
     interocular,
     mouth_opening,
@@ -45,7 +44,7 @@ def test_eyes_are_heights_over_width() -> None:
 def with_lids(share: float) -> np.ndarray:
     """[98, 3] the generic face, its eyes open to a share of what they are."""
     face = face_model("wflw98").points.copy()
-    for pair in (pair for eye in EYES["wflw98"] for pair in eye.pairs):
+    for pair in (pair for eye in WFLW.roles.eyes or () for pair in eye.pairs):
         middle = face[list(pair)].mean(axis=0)
         face[list(pair)] = middle + share * (face[list(pair)] - middle)
     return face

@@ -11,7 +11,7 @@ from typing import Any
 from model.confidence import Calibration
 from model.errors import InputError
 from model.files import replacing, write_json
-from model.markup import MARKUPS
+from model.shipped_markups import markup_from_plain, markup_to_plain
 from tracker.engines.base import ModelInfo
 from tracker.engines.tensorrt.cuda import Gpu
 from tracker.engines.tensorrt.edition import Flavour
@@ -77,7 +77,9 @@ def write_engine(path: Path, engine: bytes, record: EngineRecord) -> None:
     """
     with replacing(path) as partial:
         partial.write_bytes(engine)
-    write_json(record_path(path), {"format": _FORMAT, **asdict(record)})
+    values = {"format": _FORMAT, **asdict(record)}
+    values["info"]["markup"] = markup_to_plain(record.info.markup)
+    write_json(record_path(path), values)
 
 
 def read_record(path: Path) -> EngineRecord:
@@ -157,7 +159,7 @@ def _from_json(values: dict[str, Any]) -> EngineRecord:
     info = _info(values["info"])
     minimum, optimum, maximum = (int(n) for n in values["batch"])
     # What the tracker computes with; everything else is only compared.
-    if info.markup not in MARKUPS or info.input_size < 1 or not 1 <= minimum <= maximum:
+    if info.input_size < 1 or not 1 <= minimum <= maximum:
         raise ValueError("values")
     rest = {
         "info": info,
@@ -171,4 +173,8 @@ def _from_json(values: dict[str, Any]) -> EngineRecord:
 def _info(values: dict[str, Any]) -> ModelInfo:
     found = values.get("calibration")
     calibration = Calibration.from_dict(found) if found is not None else None
-    return ModelInfo(**{**values, "calibration": calibration})
+    try:
+        markup = markup_from_plain(values["markup"], "the record")
+    except InputError as error:
+        raise ValueError("markup") from error
+    return ModelInfo(**{**values, "markup": markup, "calibration": calibration})

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.heatmap import STRIDE
-from model.markup import MARKUPS
 from tracker.engines.onnx_file import OUTPUT
 from tracker.engines.tensorrt.builder import make_logger
 from tracker.engines.tensorrt.cuda import Buffer, Context
@@ -56,7 +55,7 @@ class Runner:
         # TensorRT for RTX records graphs itself, once its kernels are compiled.
         self.graphed = graphs and not flavour.portable
         size, side = record.info.input_size, record.info.input_size // STRIDE
-        points = MARKUPS[record.info.markup].points
+        points = record.info.markup.points
         outputs = {
             OUTPUT: (points, side, side),
             **dict.fromkeys(POINTS.values(), (points, 2)),

@@ -15,6 +15,7 @@ import pytest
 import tracker.engines.tensorrt.engine as engine_module
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
+from model.shipped_markups import WFLW
 from tests.support.commands import Run
 from tests.support.fake_gpu import CudaError, Gpu, fake_driver, fake_library, fake_tensorrt
 from tests.support.paths import PORTRAIT_CLIP
@@ -29,7 +30,7 @@ from tracker.engines.tensorrt.engine import TensorRtEngine
 from tracker.engines.tensorrt.engine_record import ANY_GPU, EngineRecord, record_path, write_engine
 
 SIZE, POINTS, MAXIMUM = 64, 98, 4
-INFO = ModelInfo("tiny", "wflw98", SIZE, "ab" * 32)
+INFO = ModelInfo("tiny", WFLW, SIZE, "ab" * 32)
 
 
 @dataclass

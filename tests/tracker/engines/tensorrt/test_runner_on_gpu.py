@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
+from model.shipped_markups import WFLW
 from tests.support.fake_gpu import Gpu, fake_tensorrt
 from tracker.engines.base import ModelInfo
 from tracker.engines.tensorrt import cuda
@@ -23,7 +24,7 @@ from tracker.engines.tensorrt.engine_record import EngineRecord
 from tracker.engines.tensorrt.runner import Runner
 
 SIZE, POINTS, MAXIMUM = 64, 98, 4
-INFO = ModelInfo("bytes", "wflw98", SIZE, "ab" * 32)
+INFO = ModelInfo("bytes", WFLW, SIZE, "ab" * 32)
 CROP = SIZE * SIZE * 3
 # Bytes of each output for one crop.
 ROOM = {
