@@ -31,7 +31,7 @@ from tracker.tracking.options import TrackerOptions
 from train.confidence.calibration_fit import Assessment, assess, figures, fit_calibration
 from train.confidence.confidence_views import KINDS, make_views
 from train.confidence.peak_observations import Observations, choose, observe
-from train.data.datasets import DEFAULT_SPLITS, SPLITS, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, SPLITS, OwnPoints, read_dataset
 from train.data.sample import Sample
 from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs
 
@@ -47,7 +47,9 @@ def main(
     weights: Annotated[
         str, typer.Option(help="Shipped name, or a .safetensors (torch) or .onnx file.")
     ],
-    dataset: Annotated[str, typer.Option(help="wflw, 300w or cofw, as the network's points.")],
+    dataset: Annotated[
+        str, typer.Option(help="wflw, 300w or cofw, as the network's points; or coco, dlib, csv.")
+    ],
     data: Annotated[
         list[Path],
         typer.Option(help="Folder in the official layout; more for more training faces."),
@@ -126,12 +128,13 @@ def _open(engine: str, weights: str, device: str, threads: int | None) -> Engine
 
 def _read(dataset: str, roots: Sequence[Path], split: str, network: Engine) -> list[Sample]:
     """The faces of a split of all folders, with the network's own points."""
-    samples = [sample for root in roots for sample in read_dataset(dataset, root, split)]
-    found = samples[0].markup.name if samples else "no points"
+    own = OwnPoints(network.info.markup)
+    samples = [sample for root in roots for sample in read_dataset(dataset, root, split, own=own)]
+    found = samples[0].markup if samples else None
     if found != network.info.markup:
         raise InputError(
             f"{network.info.name} finds the points of {network.info.markup}, the faces have those "
-            f"of {found}: calibrate with faces of the same markup."
+            f"of {found or 'none'}: calibrate with faces of the same markup."
         )
     return samples
 

@@ -22,9 +22,10 @@ from model.errors import run_command
 from model.files import write_json
 from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
-from train.data.datasets import DEFAULT_SPLITS, SPLITS, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, SPLITS, OwnPoints, read_dataset
 from train.data.sample import Sample
 from train.data.select_by_name import select_named
+from train.data.split import DEV_SHARE
 from train.drawing.ced_curve import plot_ced
 from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs, open_engine
 from train.evaluation.landmark_errors import Evaluation, evaluate
@@ -48,8 +49,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     *,
-    dataset: Annotated[str, typer.Option(help="wflw, 300w or cofw.")],
-    data: Annotated[Path, typer.Option(help="The dataset's folder, in its official layout.")],
+    dataset: Annotated[str, typer.Option(help="wflw, 300w or cofw; coco, dlib or csv.")],
+    data: Annotated[
+        Path, typer.Option(help="Folder in the official layout; of coco, dlib, csv also the file.")
+    ],
     weights: Annotated[
         str, typer.Option(help="Shipped name, or a .safetensors (torch) or .onnx file.")
     ],
@@ -57,9 +60,17 @@ def main(
         str | None,
         typer.Option(
             help="wflw: train, test. 300w: train, common, challenge, full, private. cofw: train, "
-            "test. Default: what papers report (test, full, test)."
+            "test. Default: what papers report (test, full, test). coco, dlib, csv: train, dev, "
+            "all; dev by default, as train.run splits them."
         ),
     ] = None,
+    dev_share: Annotated[
+        float, typer.Option(help="coco, dlib, csv: as it was for train.run.")
+    ] = DEV_SHARE,
+    dev_seed: Annotated[int, typer.Option(help="coco, dlib, csv: likewise.")] = 0,
+    hidden_points: Annotated[
+        bool, typer.Option("--hidden-points", help="coco: judge points marked as hidden too.")
+    ] = False,
     box: Annotated[str, typer.Option(help="Where the crop comes from: gt or detector.")] = "gt",
     engine: Annotated[str, typer.Option(help="torch, openvino or onnxruntime.")] = "torch",
     device: Annotated[str, typer.Option(help="For torch: auto, cpu, cuda.")] = "auto",
@@ -69,7 +80,7 @@ def main(
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored crop.")] = False,
     normalizer: Annotated[
         str | None,
-        typer.Option(help="inter-ocular or inter-pupil. Default: the dataset's own."),
+        typer.Option(help="For example inter-ocular. Default: the first one of the markup."),
     ] = None,
     names: Annotated[
         Path | None,
@@ -102,11 +113,12 @@ def main(
     check_choice("decoder", decoder, DECODERS)
     check_outputs(json_file, plot)
     split = split or DEFAULT_SPLITS[dataset]
-    samples = read_dataset(dataset, data, split, one_based=not zero_based)
-    if names is not None:
-        samples = select_named(samples, names)
-    samples = samples[:limit]
     with closing(open_engine(engine, weights, device)) as network:
+        own = OwnPoints(network.info.markup, dev_share, dev_seed, hidden_points)
+        samples = read_dataset(dataset, data, split, one_based=not zero_based, own=own)
+        if names is not None:
+            samples = select_named(samples, names)
+        samples = samples[:limit]
         result = _run(
             network,
             samples,
@@ -127,7 +139,7 @@ def main(
             "weights_sha256": network.info.weights_sha256,
             "engine": network.description,
             "input_size": network.info.input_size,
-            "network_markup": network.info.markup,
+            "network_markup": network.info.markup.name,
             "markup": result.markup.name,
             "decoder": decoder,
             "flip": flip,

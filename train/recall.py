@@ -98,13 +98,11 @@ def main(  # noqa: PLR0917 (a command's options)
     # Each kind of picture also without a face.
     cases = [(0, 0), *((size, degrees) for degrees in _degrees(rolls) for size in wanted)]
     kinds = [(*clip_size(frame.strip()), *case) for frame in frames.split(",") for case in cases]
-    options = TrackerOptions(
-        detector=cast("DetectorChoice", detector), min_detection=min_detection, max_faces=8
-    )
+    options = TrackerOptions(detector=detector, min_detection=min_detection, max_faces=8)
     rows = []
     with (
         Tracker(weights, options=options) as tracker,
-        FaceDetector(options.detector, min_detection) as finder,
+        FaceDetector(cast("DetectorChoice", detector), min_detection) as finder,
     ):
         ways = {"one look": partial(_one_look, finder), "tracker": partial(_tracked, tracker)}
         for kind in kinds:

@@ -27,7 +27,7 @@ from rich.table import Table
 from model.crop import Region, region_from_box
 from model.errors import InputError, run_command
 from model.files import replacing, reserve_output
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tracker.engines.create import create_engine
 from train.data.datasets import read_dataset
 from train.data.sample import Sample, tight_box
@@ -152,7 +152,7 @@ def estimate(
         task = bar.add_task("looking", total=len(samples) * len(weights) * views)
         for name in weights:
             with closing(create_engine("auto", name, threads)) as engine:
-                if engine.info.markup != WFLW.name:
+                if engine.info.markup != WFLW:
                     raise InputError(f"{name} finds the points of {engine.info.markup}, not 98.")
                 for view in _VIEWS[:views]:
                     total += predict(

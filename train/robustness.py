@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from model.errors import run_command
 from model.files import write_json
 from tracker.engines.base import Engine
-from train.data.datasets import DEFAULT_SPLITS, SPLITS, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
 from train.data.sample import Sample
 from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs, open_engine
 from train.robustness_probe.probe import Probe, probe
@@ -52,7 +52,7 @@ def main(
     ] = None,
 ) -> None:
     """Print the errors of a network on faces that are made hard in one way at a time."""
-    check_choice("dataset", dataset, tuple(SPLITS))
+    check_choice("dataset", dataset, tuple(MARKUP_OF))
     check_choice("engine", engine, ENGINES)
     check_outputs(json_file, plot)
     split = split or DEFAULT_SPLITS[dataset]

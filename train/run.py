@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -13,8 +12,12 @@ from rich.console import Console
 from model.config import get_variant
 from model.errors import run_command
 from model.files import reserve_output
-from train.data.datasets import DEFAULT_SPLITS, markup_of, read_dataset
+from model.shipped_markups import find_markup
+from train.data.datasets import OwnPoints, markup_of
+from train.data.split import DEV_SHARE
+from train.data.training_sets import read_training_sets
 from train.learning.loader_signals import Interrupted
+from train.learning.own_points import for_points, limits
 from train.learning.processes import check_device, join_world
 from train.learning.progress_bar import run_shown
 from train.recipes.recipe import load_recipe
@@ -28,7 +31,27 @@ def train(
     *,
     data: Annotated[list[Path], typer.Option(help="Dataset folder; repeat to train on several.")],
     out: Annotated[Path, typer.Option(help="Folder for weights, checkpoint, metrics, plot.")],
-    dataset: Annotated[str, typer.Option(help="Layout: wflw, 300w or cofw.")] = "wflw",
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="Layout: wflw, 300w or cofw; coco, dlib or csv for points of your own (--markup)."
+        ),
+    ] = "wflw",
+    markup: Annotated[
+        str | None,
+        typer.Option(help="Points of your own: a .yaml file (docs/markups.md), or wflw98, ..."),
+    ] = None,
+    dev: Annotated[
+        list[Path] | None,
+        typer.Option(help="Of your own points: label file to judge by, instead of a share."),
+    ] = None,
+    dev_share: Annotated[
+        float, typer.Option(help="Of your own pictures, those to judge by.")
+    ] = DEV_SHARE,
+    dev_seed: Annotated[int, typer.Option(help="Which of them; another one, another split.")] = 0,
+    hidden_points: Annotated[
+        bool, typer.Option("--hidden-points", help="Learn points that COCO marks as hidden too.")
+    ] = False,
     model: Annotated[str, typer.Option(help="propnet, propnet-m or propnet-s.")] = "propnet-s",
     recipe: Annotated[str, typer.Option(help="Name in train/recipes, or a .yaml file.")] = "cpu",
     epochs: Annotated[int | None, typer.Option(help="Length in epochs.")] = None,
@@ -39,8 +62,8 @@ def train(
     init: Annotated[
         str | None,
         typer.Option(
-            help="Weights to start from, of this network or a narrower one: a shipped name or a "
-            ".safetensors file."
+            help="Weights to start from, of this network, for these points or others, or of a "
+            "narrower one: a shipped name or a .safetensors file."
         ),
     ] = None,
     teacher: Annotated[
@@ -63,13 +86,14 @@ def train(
     """Train a PropNet; run the same command again to resume after an interruption.
 
     The dev NME of each epoch is that of the first --data folder's test split (wflw, cofw) or full
-    split (300w). With several GPUs or machines start it by torchrun.
+    split (300w); of your own points that of a fifth of the pictures. With several GPUs or machines
+    start it by torchrun.
     """
-    markup = markup_of(dataset)
+    points = markup_of(dataset, None if markup is None else find_markup(markup))
     check_device(device)
     config = RunConfig(
         name=model,
-        network=replace(get_variant(model), markup=markup),
+        network=for_points(get_variant(model), points),
         recipe=load_recipe(recipe),
         out=out,
         epochs=epochs,
@@ -86,13 +110,15 @@ def train(
     )
     if threads is not None:
         torch.set_num_threads(threads)
-    samples = [sample for root in data for sample in read_dataset(dataset, root, "train")]
-    dev = read_dataset(dataset, data[0], DEFAULT_SPLITS[dataset])
+    own = OwnPoints(points, dev_share, dev_seed, hidden_points)
+    samples, judged = read_training_sets(dataset, data, dev or (), own)
     with join_world(device) as world:
         if world.leads:
             reserve_output(out, folder=True)
+            for line in limits(points, samples, judged):
+                Console(stderr=True).print(line, soft_wrap=True, highlight=False)
         try:
-            run_shown(config, samples, dev, world)
+            run_shown(config, samples, judged, world)
         except Interrupted as error:
             if world.leads:
                 Console(stderr=True).print(f"{error}; the same command resumes the run.")

@@ -131,8 +131,8 @@ def score_weights(engine: Engine, dev: list[Sample]) -> dict[str, Any]:
     """What a `train.trials.sweep_report.Result` says of weights."""
     upright = evaluate(engine, dev)
     errors = 100 * upright.errors
-    found = openings([*upright.points], upright.markup.name)
-    labelled = openings([sample.points for sample in dev], upright.markup.name)
+    found = openings([*upright.points], upright.markup)
+    labelled = openings([sample.points for sample in dev], upright.markup)
     closed = labelled < EYES_CLOSED
     with FaceDetector() as detector:
         detected = evaluate(engine, dev, locate=DetectorLocator(detector)).errors

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from model.crop import Region
 from model.errors import InputError
 from model.heatmap import crop_to_heatmap, encode_landmarks
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from model.weights import load_network
 from tests.support.face_files import read_faces, template, write_faces
 from tracker.assets.portrait import portrait_image
@@ -127,7 +127,7 @@ class Shifted:
     description = "oracle"
 
     def __init__(self, truths: list[np.ndarray], shift: float) -> None:
-        self.info = ModelInfo("oracle", "wflw98", SIZE, "")
+        self.info = ModelInfo("oracle", WFLW, SIZE, "")
         self._truths = [truth + np.array([shift, 0.0]) for truth in truths]
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:

@@ -23,8 +23,8 @@ from model.config import PropNetConfig
 from model.crop import Region, region_from_box
 from model.decoder import DECODERS
 from model.errors import InputError
-from model.markup import IBUG, MARKUPS, WFLW
 from model.network.propnet import PropNet
+from model.shipped_markups import IBUG, MARKUPS, WFLW
 from model.weights import Metadata, load_network, save_network
 from tests.support.oracle_engine import SIZE, Oracle, make_samples
 from tracker.engines.base import ModelInfo, normalize
@@ -128,13 +128,13 @@ def test_98_points_on_68_point_labels(tmp_path: Path, truth: NDArray[np.float64]
     assert result.markup is IBUG
     # The lower lids and contour midpoints are missing: the box is another, the points the same.
     assert result.errors.max() < 0.002
-    with pytest.raises(InputError, match="cannot be judged on labels with 98 points"):
+    with pytest.raises(InputError, match=r"cannot be judged on labels of wflw98 \(98 points"):
         evaluate(Oracle(truth[:, :68], "ibug68"), make_samples(tmp_path, truth))
 
 
 def test_a_face_without_eye_distance_is_named(tmp_path: Path, truth: NDArray[np.float64]) -> None:
     truth[2, 60] = truth[2, 72]
-    with pytest.raises(InputError, match=r"2\.png: the two points .* coincide"):
+    with pytest.raises(InputError, match=r"2\.png: the points .* coincide"):
         evaluate(Oracle(truth, "wflw98"), make_samples(tmp_path, truth))
 
 
@@ -238,7 +238,7 @@ def arguments(data: Path, weights: Path | str, *more: str, dataset: str = "wflw"
 def test_the_torch_engine_gives_the_networks_maps(weights: Path) -> None:
     engine = open_torch_engine(str(weights), "cpu")
     network, metadata = load_network(str(weights))
-    assert engine.info == ModelInfo("tiny", "wflw98", 64, metadata.sha256)
+    assert engine.info == ModelInfo("tiny", WFLW, 64, metadata.sha256)
     crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
     maps = engine(crops)
     assert maps.shape == (3, 98, 16, 16)
@@ -256,7 +256,7 @@ def test_the_torch_engine_gives_the_networks_maps(weights: Path) -> None:
 def test_a_network_in_training_is_evaluated_and_given_back(weights: Path) -> None:
     network, metadata = load_network(str(weights))
     crops = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    engine = TorchEngine(network, ModelInfo("tiny", "wflw98", 64, metadata.sha256))
+    engine = TorchEngine(network, ModelInfo("tiny", WFLW, 64, metadata.sha256))
     expected = engine(crops)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     network.train()

@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 from model.confidence import Calibration
 from model.crop import CROP_SCALE, Region, region_from_box, to_crop
 from model.errors import InputError, run_command
-from model.markup import MARKUPS, WFLW
 from model.network.propnet import PropNet
+from model.shipped_markups import MARKUPS, WFLW
 from model.weights import Metadata, save_network
 from tests.support.face_files import TINY, read_faces, write_faces
 from tests.support.measured_faces import face as generic_face
@@ -403,7 +403,7 @@ class Recorder(Oracle):
 
 def test_a_face_without_eye_distance_is_named(tmp_path: Path, truth: NDArray[np.float64]) -> None:
     truth[2, 60] = truth[2, 72]
-    with pytest.raises(InputError, match=r"2\.png: the two points .* coincide"):
+    with pytest.raises(InputError, match=r"2\.png: the points .* coincide"):
         probe(Oracle(truth, "wflw98"), make_samples(tmp_path, truth))
 
 

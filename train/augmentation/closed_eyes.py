@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.measures.openings import EYES, Slit
+from model.markup import AnyMarkup, Slit
+from model.shipped_markups import get_markup
 
 # The upper lid's part of the way: it falls, the lower one hardly rises.
 _UPPER = 0.9
@@ -30,7 +31,10 @@ _COVERED = 0.35
 
 
 def random_blink(
-    crop: NDArray[np.uint8], points: NDArray[np.float64], markup: str, rng: np.random.Generator
+    crop: NDArray[np.uint8],
+    points: NDArray[np.float64],
+    markup: AnyMarkup,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Close both eyes, or one, by a random share.
 
@@ -45,7 +49,7 @@ def random_blink(
     """
     share = 1.0 if rng.random() < _WHOLE else float(rng.uniform(0.2, 1.0))
     only = int(rng.integers(2)) if rng.random() < _WINKS else None
-    for number, eye in enumerate(EYES[markup]):
+    for number, eye in enumerate(get_markup(markup).roles.eyes or ()):
         if only in (None, number):
             crop, points = close_eye(crop, points, eye, share)
     return crop, points

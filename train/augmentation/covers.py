@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.measures.openings import EYES
 from train.augmentation.cover_filling import material, rounded, shadowed, skin
 from train.augmentation.cover_shapes import FINE, canvas, ellipse, fixed, line, polygon
 from train.augmentation.face_contour import contour
@@ -114,7 +113,7 @@ def hair(view: FaceView, rng: np.random.Generator) -> _Cover:
 def glasses(view: FaceView, rng: np.random.Generator) -> _Cover:
     """Frames around both eyes, their glass dark, mirroring or clear."""
     shape = canvas(view.size)
-    eyes = [view.points[list(eye.corners)] for eye in EYES[view.markup.name]]
+    eyes = [view.points[list(eye.corners)] for eye in view.markup.roles.eyes or ()]
     middles = [eye.mean(axis=0) for eye in eyes]
     apart = middles[1] - middles[0]
     width = float(np.linalg.norm(apart))

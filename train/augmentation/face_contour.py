@@ -42,8 +42,8 @@ def respaced(
 
 def contour(markup: Markup) -> NDArray[np.intp] | None:
     """Indices of the contour from one ear over the chin to the other; None if it has no line."""
-    jaw = face_regions(markup)["jaw"]
-    return jaw if len(jaw) > 1 else None
+    jaw = face_regions(markup).get("jaw")
+    return jaw if jaw is not None and len(jaw) > 1 else None
 
 
 def _lengths(line: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.markup import get_markup
+from model.markup import AnyMarkup
+from model.shipped_markups import get_markup
 from tracker.measures.generic_face import face_model
 from tracker.measures.head_pose import Pose
 from tracker.measures.intrinsics import Intrinsics
@@ -55,7 +56,12 @@ class Surface:
 
 
 def head_surface(
-    points: NDArray[np.float64], markup: str, pose: Pose, camera: Intrinsics, *, near: int = 0
+    points: NDArray[np.float64],
+    markup: AnyMarkup,
+    pose: Pose,
+    camera: Intrinsics,
+    *,
+    near: int = 0,
 ) -> Surface:
     """The surface of a head with these landmarks: the generic face's depth, and its skin.
 

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.crop import warp_image
-from model.markup import get_markup
+from model.markup import AnyMarkup
+from model.shipped_markups import get_markup
 from train.augmentation.camera_walk import walk_around
 from train.augmentation.face_contour import respaced
 from train.augmentation.head_surface import head_surface
@@ -50,7 +51,9 @@ class Turn:
     nod: bool = False
 
 
-def random_turn(points: NDArray[np.float64], markup: str, rng: np.random.Generator) -> Turn | None:
+def random_turn(
+    points: NDArray[np.float64], markup: AnyMarkup, rng: np.random.Generator
+) -> Turn | None:
     """A turn by chance, mostly to the side, and on if the head is turned already.
 
     Args:
@@ -63,7 +66,7 @@ def random_turn(points: NDArray[np.float64], markup: str, rng: np.random.Generat
     """
     nod, share, side = rng.random() < _NODS, rng.random(), 1 if rng.random() < 0.5 else -1
     found = head_pose(points, markup)
-    if found is None:
+    if found is None:  # no head, or the markup does not say what is where
         return None
     pitch, yaw, _ = found[0].angles
     now = pitch if nod else yaw
@@ -80,7 +83,7 @@ def turned_crop(
     size: int,
     points: NDArray[np.float64],
     *,
-    markup: str,
+    markup: AnyMarkup,
     turn: Turn,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """A crop of a head that is turned further than in its picture.
@@ -106,7 +109,7 @@ def turned_crop(
 
 
 def turn_head(
-    picture: NDArray[np.uint8], points: NDArray[np.float64], markup: str, turn: Turn
+    picture: NDArray[np.uint8], points: NDArray[np.float64], markup: AnyMarkup, turn: Turn
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Turn a head.
 

@@ -130,7 +130,7 @@ def _view(
     matrix = crop_matrix(region, size)
     truth = to_crop(sample.points, matrix)
     normalizer = None
-    markup = sample.markup.name
+    markup = sample.markup
     if kind == "turned" and (turn := random_turn(truth, markup, rng)):
         # Seen from the side, the eyes' corners lie close together; the head is as large as before.
         normalizer = float(sample.markup.normalizer(truth))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from model.confidence import TOLERANCE
 from model.decoder import decode
-from model.markup import Markup, get_markup
+from model.markup import Markup
 from tracker.engines.base import Engine
 from train.confidence.confidence_views import KINDS, SHARES, View
 from train.data.sample import Sample
@@ -59,7 +59,7 @@ def observe(
         batch: views given to the network at once.
         progress: called with the number of views just done.
     """
-    markup = get_markup(engine.info.markup)
+    markup = engine.info.markup
     kinds: list[str] = []
     peaks: list[NDArray[np.float32]] = []
     errors: list[NDArray[np.float64]] = []

@@ -61,22 +61,28 @@ def label_fault(
     """What is wrong with landmarks, and from which one on; None if nothing is.
 
     Args:
-        points: [K, 2], pixels, finite; (0, 0) is the centre of the picture's top left pixel.
+        points: [K, 2], pixels, NaN where a landmark is not labelled; (0, 0) is the centre of the
+            picture's top left pixel.
         size: width and height of the picture, None if it is not known.
         markup: of the landmarks.
     """
-    span = float(np.ptp(points, axis=0).max())
-    if span < _SMALLEST:
-        return f"all landmarks lie within {span:.2g} pixels, which is no face", 0
+    known = np.flatnonzero(np.isfinite(points).all(axis=1))
+    labelled = points[known]
+    span = float(np.ptp(labelled, axis=0).max())
+    if span < _SMALLEST and len(labelled) > 1:
+        return f"all landmarks lie within {span:.2g} pixels, which cannot be", 0
     # A set: np.unique takes a millisecond for the rows of a face.
-    same = len(points) - len(set(map(tuple, points.tolist())))
-    if same > (1 - _DIFFERENT) * len(points):
-        return f"{same} of the {len(points)} landmarks coincide with others, which is no face", 0
-    misplaced = _off_the_picture(points, size)
+    same = len(labelled) - len(set(map(tuple, labelled.tolist())))
+    if same > (1 - _DIFFERENT) * len(labelled):
+        return f"{same} of the {len(labelled)} landmarks coincide with others, which cannot be", 0
+    misplaced = _off_the_picture(labelled, size)
     if misplaced is not None:
-        return misplaced
+        text, first = misplaced
+        return text, int(known[first])
+    name = markup.default_normalizer
+    # NaN where the points that it needs are not labelled: found out by who divides by it.
     if float(markup.normalizer(points)) < _APART * span:
-        return "the eyes coincide, so that no error can be told in parts of their distance", 0
+        return f"the points of '{name}' coincide, so that no error can be told in parts of it", 0
     return None
 
 

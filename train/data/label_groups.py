@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.crop import CROP_SCALE, region_from_landmarks
-from model.markup import Markup
+from model.markup import AnyMarkup, Markup
 from tracker.measures.head_pose import Pose, estimate_pose
 from tracker.measures.intrinsics import Intrinsics
 from tracker.measures.openings import eye_openings, mouth_opening
@@ -24,44 +24,19 @@ MOUTH_OPEN = 0.2
 # only pieces of pictures, so their size says nothing about the camera.
 _FOCAL = 8.0
 
-# Region of the face -> boundaries of the markup, and landmarks on none of them.
-_REGIONS: dict[str, dict[str, tuple[tuple[int, ...], tuple[int, ...]]]] = {
-    "wflw98": {
-        "jaw": ((0,), ()),
-        "brows": ((1, 2, 13, 14), ()),
-        "nose": ((3, 4), ()),
-        "eyes": ((5, 6, 7, 8), ()),
-        "mouth": ((9, 10, 11, 12), ()),
-        "pupils": ((), (96, 97)),
-    },
-    "ibug68": {
-        "jaw": ((0,), ()),
-        "brows": ((1, 2), ()),
-        "nose": ((3, 4), ()),
-        "eyes": ((5, 6, 7, 8), ()),
-        "mouth": ((9, 10, 11, 12), ()),
-    },
-    "cofw29": {
-        "jaw": ((), (28,)),
-        "brows": ((0, 1, 2, 3), ()),
-        "nose": ((8,), (20,)),
-        "eyes": ((4, 5, 6, 7), ()),
-        "mouth": ((9, 10, 11, 12), ()),
-        "pupils": ((), (16, 17)),
-    },
-}
-
 
 def face_regions(markup: Markup) -> dict[str, NDArray[np.intp]]:
-    """Landmarks of jaw, brows, nose, eyes, mouth and, where the markup has them, pupils.
+    """Landmarks of the markup's groups: of a face jaw, brows, nose, eyes, mouth and perhaps pupils.
 
     Returns:
         region -> indices, ascending; every landmark is in one region.
     """
-    return {
-        name: np.array(sorted({*single, *(i for c in curves for i in markup.curves[c])}))
-        for name, (curves, single) in _REGIONS[markup.name].items()
-    }
+    return {name: np.array(members) for name, members in markup.groups.items()}
+
+
+def is_face(markup: Markup) -> bool:
+    """Whether a markup's groups say where eyes and mouth are, as augmentations of faces need."""
+    return {"eyes", "mouth"} <= set(markup.groups)
 
 
 def region_errors(
@@ -75,18 +50,27 @@ def region_errors(
         markup: of both.
 
     Returns:
-        region -> [N] fractions of the markup's normalising distance.
+        region -> [N] fractions of the markup's normalising distance; NaN where none of its
+        landmarks is labelled.
     """
     errors = np.linalg.norm(predicted - truth, axis=-1) / markup.normalizer(truth)[:, None]
-    return {name: errors[:, points].mean(axis=1) for name, points in face_regions(markup).items()}
+    return {name: _mean(errors[:, points]) for name, points in face_regions(markup).items()}
 
 
-def head_pose(points: NDArray[np.float64], markup: str) -> tuple[Pose, Intrinsics] | None:
+def _mean(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[N] of [N, K] over what is not NaN."""
+    labelled = ~np.isnan(errors)
+    counts = labelled.sum(axis=1)
+    sums = np.sum(errors, axis=1, where=labelled)
+    return np.divide(sums, counts, out=np.full(len(errors), np.nan), where=counts > 0)
+
+
+def head_pose(points: NDArray[np.float64], markup: AnyMarkup) -> tuple[Pose, Intrinsics] | None:
     """Pose of a labelled head before an assumed camera.
 
     Args:
         points: [K, 2], pixels.
-        markup: name of their markup.
+        markup: theirs, or its name.
 
     Returns:
         Pose and camera; None if the landmarks look like no head.
@@ -98,12 +82,12 @@ def head_pose(points: NDArray[np.float64], markup: str) -> tuple[Pose, Intrinsic
     return (pose, camera) if pose is not None else None
 
 
-def yaw(points: NDArray[np.float64], markup: str) -> float:
+def yaw(points: NDArray[np.float64], markup: AnyMarkup) -> float:
     """How far a head is turned to the side, by its landmarks.
 
     Args:
         points: [K, 2], pixels.
-        markup: name of their markup.
+        markup: theirs, or its name.
 
     Returns:
         Degrees, 0..90; NaN if the landmarks look like no head.
@@ -114,7 +98,7 @@ def yaw(points: NDArray[np.float64], markup: str) -> float:
 
 def yaw_groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
     """Which faces are turned how far: group -> [N]. Faces without a pose come last, if any."""
-    angles = np.array([yaw(sample.points, sample.markup.name) for sample in samples])
+    angles = np.array([yaw(sample.points, sample.markup) for sample in samples])
     ends = (*YAWS[1:], np.inf)
     groups = {
         f"{low}+" if high == np.inf else f"{low}-{high:g}": (angles >= low) & (angles < high)
@@ -124,15 +108,15 @@ def yaw_groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
     return {**groups, "unknown": unknown} if unknown.any() else groups
 
 
-def openings(faces: Sequence[NDArray[np.float64]], markup: str) -> NDArray[np.float64]:
+def openings(faces: Sequence[NDArray[np.float64]], markup: AnyMarkup) -> NDArray[np.float64]:
     """Mean opening of both eyes, [N], of faces [K, 2] each; see `tracker.measures.openings`."""
     return np.array([np.mean(eye_openings(face, markup)) for face in faces])
 
 
 def opening_groups(samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
     """Which faces have closed eyes, and which an open mouth: group -> [N]."""
-    eyes = openings([sample.points for sample in samples], samples[0].markup.name)
-    mouths = np.array([mouth_opening(s.points, s.markup.name) for s in samples])
+    eyes = openings([sample.points for sample in samples], samples[0].markup)
+    mouths = np.array([mouth_opening(s.points, s.markup) for s in samples])
     closed, open_mouth = eyes < EYES_CLOSED, mouths > MOUTH_OPEN
     return {
         "eyes open": ~closed,

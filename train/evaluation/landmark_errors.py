@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.decoder import DEFAULT_DECODER, Decoder
 from model.errors import InputError
-from model.markup import Markup, get_markup
+from model.markup import Markup
 from tracker.engines.base import Engine
 from train.data.sample import Sample
 from train.evaluation.markup_conversion import to_markup
@@ -74,7 +74,7 @@ def evaluate(
         ValueError: no samples, or samples of several markups.
     """
     truth = np.stack([sample.points for sample in samples])
-    markup, own = samples[0].markup, get_markup(engine.info.markup)
+    markup, own = samples[0].markup, engine.info.markup
     check_comparable(own, samples, normalizer)
     predicted = predict(
         engine,
@@ -85,7 +85,7 @@ def evaluate(
         batch=batch,
         progress=progress,
     )
-    points = to_markup(predicted, own.name, markup.name)
+    points = to_markup(predicted, own, markup)
     offset, centred = common_offset(points, truth, markup, normalizer)
     return Evaluation(
         markup=markup,
@@ -110,11 +110,11 @@ def check_comparable(own: Markup, samples: Sequence[Sample], normalizer: str | N
             normalising distance is 0.
     """
     markup = samples[0].markup
-    to_markup(np.zeros((own.points, 2)), own.name, markup.name)
+    to_markup(np.zeros((own.points, 2)), own, markup)
     truth = np.stack([sample.points for sample in samples])
     for sample, distance in zip(samples, markup.normalizer(truth, normalizer), strict=True):
         if not distance > 0:
             raise InputError(
-                f"{sample.name}: the two points that errors are divided by coincide; correct the "
-                "labels or choose another normaliser."
+                f"{sample.name}: the points that errors are divided by coincide or are not "
+                "labelled; correct the labels or choose another normaliser."
             )

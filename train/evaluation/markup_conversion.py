@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from model.markup import IBUG, WFLW, WFLW_TO_IBUG, get_markup
+from model.markup import AnyMarkup
+from model.shipped_markups import IBUG, WFLW, WFLW_TO_IBUG, get_markup
 
 # The left eye (of the image): its outline in the 98-point markup, and the lid points of the
 # 68-point markup that are fitted from it.
@@ -47,13 +48,15 @@ LID_WEIGHTS = (
 )
 
 
-def to_markup(points: NDArray[np.floating], source: str, target: str) -> NDArray[np.float64]:
+def to_markup(
+    points: NDArray[np.floating], source: AnyMarkup, target: AnyMarkup
+) -> NDArray[np.float64]:
     """Express landmarks in the markup that a dataset is labelled with.
 
     Args:
         points: [..., K, 2] in the markup `source`.
-        source: a markup's name, for example "wflw98".
-        target: the same name, or "ibug68" where `source` is "wflw98".
+        source: a markup, or its name.
+        target: the same, or "ibug68" where `source` is "wflw98".
 
     Returns:
         [..., K', 2] in the markup `target`.
@@ -61,12 +64,13 @@ def to_markup(points: NDArray[np.floating], source: str, target: str) -> NDArray
     Raises:
         InputError: there is no conversion between the two.
     """
-    if source == target:
+    own, wanted = get_markup(source), get_markup(target)
+    if own == wanted:
         return np.asarray(points, dtype=np.float64)
-    if (source, target) != (WFLW.name, IBUG.name):
+    if (own, wanted) != (WFLW, IBUG):
         raise InputError(
-            f"a network with {get_markup(source).points} points cannot be judged on labels with "
-            f"{get_markup(target).points} points; the one conversion there is goes from 98 to 68."
+            f"a network of the markup {own} ({own.points} points) cannot be judged on labels of "
+            f"{wanted} ({wanted.points} points); the one conversion there is goes from 98 to 68."
         )
     return np.asarray(_matrix() @ points, dtype=np.float64)
 

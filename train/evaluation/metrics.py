@@ -48,11 +48,11 @@ def face_errors(
     markup: Markup,
     normalizer: str | None = None,
 ) -> NDArray[np.float64]:
-    """Normalised mean error of every face (the paper's Eq. 6).
+    """Normalised mean error of every face (the paper's Eq. 6) over the points that are labelled.
 
     Args:
         predicted: [N, K, 2], pixels; a face of NaNs was not found.
-        truth: [N, K, 2], pixels.
+        truth: [N, K, 2], pixels; points that are not labelled are NaN.
         markup: of both.
         normalizer: name of the distance to divide by; the markup's default if None.
 
@@ -61,18 +61,23 @@ def face_errors(
 
     Raises:
         InputError: the markup has no such normaliser.
-        ValueError: the shapes differ, a face has a normalising distance of 0, or only some of its
-            predicted points are NaN.
+        ValueError: the shapes differ, a face has no normalising distance or one of 0, no point
+            of it is labelled, or only some of its predicted points are NaN.
     """
     if predicted.shape != truth.shape or truth.shape[1:] != (markup.points, 2):
         raise ValueError(f"predicted {predicted.shape}, truth {truth.shape}, {markup.name}")
     distance = markup.normalizer(truth, normalizer)
     if not (distance > 0).all():
-        raise ValueError(f"faces without a normalising distance: {np.flatnonzero(distance <= 0)}")
+        lacking = np.flatnonzero(~(distance > 0))
+        raise ValueError(f"faces without a normalising distance: {lacking}")
     missing = np.isnan(predicted).all(axis=(1, 2))
     if np.isnan(predicted[~missing]).any():
         raise ValueError("a face is either found or not: some of its points are NaN")
-    errors = np.linalg.norm(predicted - truth, axis=-1).mean(axis=-1) / distance
+    labelled = ~np.isnan(truth).any(axis=-1)
+    if not labelled.any(axis=-1).all():
+        raise ValueError("faces without labelled points")
+    apart = np.linalg.norm(predicted - truth, axis=-1)
+    errors = np.mean(apart, axis=-1, where=labelled) / distance
     return np.where(missing, np.inf, errors)
 
 
@@ -89,7 +94,7 @@ def common_offset(
 
     Args:
         predicted: [N, K, 2], pixels; a face of NaNs was not found.
-        truth: [N, K, 2], pixels.
+        truth: [N, K, 2], pixels; points that are not labelled are NaN.
         markup: of both.
         normalizer: name of the distance to divide by; the markup's default if None.
 
@@ -102,8 +107,8 @@ def common_offset(
         return np.full(2, np.nan), np.nan
     distance = markup.normalizer(truth[found], normalizer)[:, None, None]
     apart = (predicted[found] - truth[found]) / distance
-    offset = apart.mean(axis=(0, 1))
-    return offset, float(np.linalg.norm(apart - offset, axis=-1).mean())
+    offset = np.nanmean(apart, axis=(0, 1))
+    return offset, float(np.nanmean(np.linalg.norm(apart - offset, axis=-1)))
 
 
 def failure_rate(errors: NDArray[np.floating], threshold: float) -> float:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from model.crop import Region, crop_image, crop_matrix, from_crop, region_from_box
 from model.decoder import DEFAULT_DECODER, Decoder, decode
-from model.markup import get_markup
 from tracker.detection.detection_region import region_from_detection
 from tracker.detection.face_detector import FaceDetector
 from tracker.detection.suppression import overlaps
@@ -92,7 +91,7 @@ def predict(
         InputError: a picture cannot be read.
     """
     size = engine.info.input_size
-    points = np.full((len(samples), get_markup(engine.info.markup).points, 2), np.nan)
+    points = np.full((len(samples), engine.info.markup.points, 2), np.nan)
     # Reading pictures releases Python's lock; detectors and engines stay on this thread.
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(samples), batch):
@@ -122,6 +121,6 @@ def _run(
     heatmaps = engine(crops)
     if flip:
         mirrored = engine(np.ascontiguousarray(crops[:, :, ::-1]))
-        heatmaps += mirrored[:, get_markup(engine.info.markup).flip, :, ::-1]
+        heatmaps += mirrored[:, engine.info.markup.flip, :, ::-1]
         heatmaps /= 2
     return decode(heatmaps, decoder)[0]

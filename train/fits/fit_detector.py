@@ -21,7 +21,7 @@ from rich.table import Table
 
 from model.crop import region_from_landmarks, warp_image, wrap_angle
 from model.errors import run_command
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tracker.detection.blazeface import BlazeFace
 from tracker.detection.detection import Detection, DetectorModel
 from train.data.sample import Sample

@@ -19,7 +19,7 @@ import typer
 from numpy.typing import NDArray
 
 from model.errors import InputError, run_command
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tracker.measures.generic_face import WEIGHTS
 from train.data.wflw import read_wflw
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from model.errors import InputError, run_command
-from model.markup import IBUG, WFLW, WFLW_TO_IBUG
+from model.shipped_markups import IBUG, WFLW, WFLW_TO_IBUG
 from train.data.pts_file import read_pts
 from train.data.sample import Sample
 from train.data.wflw import read_wflw

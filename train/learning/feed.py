@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from model.errors import InputError
-from model.markup import get_markup
 from tracker.measures.openings import eye_openings
 from train.data.picture_cache import PictureCache
 from train.data.sample import Sample
@@ -27,7 +26,8 @@ def epoch_order(samples: Sequence[Sample], recipe: Recipe, seed: int, epoch: int
     """Indices of the faces an epoch serves, shuffled.
 
     A source with rate 0.35 serves a random 35 % of its faces, one with rate 2 each face twice; the
-    rate of faces with closed eyes is multiplied by that of `Recipe.closed_eyes`.
+    rate of faces with closed eyes is multiplied by that of `Recipe.closed_eyes`. All rates are
+    multiplied where an epoch would be shorter than `Recipe.least_views`.
 
     Args:
         samples: the training faces.
@@ -40,6 +40,8 @@ def epoch_order(samples: Sequence[Sample], recipe: Recipe, seed: int, epoch: int
     """
     rng = np.random.default_rng((seed, epoch))
     rates = np.array([_rate(sample, recipe) for sample in samples])
+    if 0 < rates.sum() < recipe.least_views:
+        rates *= recipe.least_views / rates.sum()
     whole = np.floor(rates).astype(int)
     counts = whole + (rng.random(len(samples)) < rates - whole)
     order = np.repeat(np.arange(len(samples)), counts)
@@ -50,7 +52,7 @@ def _rate(sample: Sample, recipe: Recipe) -> float:
     """How often an epoch serves a face, on average."""
     rate = recipe.source(sample.source).rate
     eyes = recipe.closed_eyes
-    if eyes.rate != 1 and np.mean(eye_openings(sample.points, sample.markup.name)) < eyes.below:
+    if eyes.rate != 1 and np.mean(eye_openings(sample.points, sample.markup)) < eyes.below:
         rate *= eyes.rate
     return rate
 
@@ -87,7 +89,7 @@ class Feed:
     def __init__(self, config: RunConfig, samples: Sequence[Sample], world: World) -> None:
         self._config, self._world = config, world
         self._samples = without_offsets(samples, config.recipe)
-        self._markup = get_markup(config.network.markup)
+        self._markup = config.network.markup
         weights = [config.recipe.source(sample.source).weight for sample in samples]
         self._weights = np.array(weights, dtype=np.float32)
         self._labelled = _labelled(config, samples)

@@ -14,6 +14,7 @@ from model.weights import load_network
 from train.learning.compile_blocks import compile_blocks
 from train.learning.grow import can_grow, grow
 from train.learning.losses import MapLoss, focal_weights, map_loss, propnet_loss
+from train.learning.new_heads import can_take_over, with_new_heads
 from train.learning.processes import World
 from train.learning.teacher import Teacher
 from train.learning.weight_average import WeightAverage
@@ -33,10 +34,12 @@ def _start(config: RunConfig) -> PropNet:
         return network.train()
     if can_grow(metadata.config, config.network):
         return grow(network, config.network, config.seed)
+    if can_take_over(metadata.config, config.network):
+        return with_new_heads(network, config.network, config.seed)
     raise InputError(
         f"--init {config.init} holds {metadata.name} with other settings than {config.name}: "
-        "start from weights of the same network and markup, or of one that differs only in being "
-        "narrower by a whole factor or in having fewer stacks (two or more)."
+        "start from weights of the same network, for whatever points, or of one for the same "
+        "points that is narrower by a whole factor or has fewer stacks (two or more)."
     )
 
 
@@ -133,6 +136,7 @@ class Learner:
             batch["boundaries"],
             weights,
             recipe.loss,
+            known=(batch["known"], batch["known_boundaries"]),
             of_maps=self._of_maps,
         )
         if self.teacher is None:

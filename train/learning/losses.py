@@ -106,14 +106,15 @@ def map_loss(
     Args:
         predictions: one [N, K, S, S] per stack.
         target: [N, K, S, S].
-        weights: [N].
+        weights: [N] of the samples, or [N, K] of each of their maps.
         config: constants.
 
     Returns:
         Scalar.
     """
     loss = adaptive_wing(torch.stack(list(predictions)).float(), target, config)
-    pixels = weights[:, None, None, None] * (1 + config.foreground * (target > _FOREGROUND))
+    weights = weights.reshape(*weights.shape, *(1,) * (target.dim() - weights.dim()))
+    pixels = weights * (1 + config.foreground * (target > _FOREGROUND))
     return (loss * pixels).sum() / target.numel()
 
 
@@ -127,6 +128,7 @@ def propnet_loss(
     weights: Tensor,
     config: LossConfig,
     *,
+    known: tuple[Tensor, Tensor] | None = None,
     of_maps: MapLoss = map_loss,
 ) -> Tensor:
     """Landmark loss plus beta times boundary loss, summed over the stacks (Eq. 5).
@@ -137,15 +139,20 @@ def propnet_loss(
         boundary_target: [N, M, S, S]; None only for outputs without boundary maps.
         weights: [N] weights of the samples.
         config: constants.
+        known: [N, K] and [N, M] bool: the maps whose targets are known; no loss looks at others.
+            None: all of them are.
         of_maps: `map_loss`, or what a compiler has made of it.
 
     Returns:
         Scalar.
     """
-    total = of_maps([o.landmarks for o in outputs], landmark_target, weights, config)
+    of_landmarks = of_boundaries = weights
+    if known is not None:
+        of_landmarks, of_boundaries = (weights[:, None] * maps for maps in known)
+    total = of_maps([o.landmarks for o in outputs], landmark_target, of_landmarks, config)
     boundaries = [o.boundaries for o in outputs if o.boundaries is not None]
     if boundaries:
         if boundary_target is None:
             raise ValueError("these outputs hold boundary maps, so a target is needed for them")
-        total = total + config.beta * of_maps(boundaries, boundary_target, weights, config)
+        total = total + config.beta * of_maps(boundaries, boundary_target, of_boundaries, config)
     return total

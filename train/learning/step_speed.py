@@ -11,7 +11,6 @@ from torch import Tensor
 
 from model.errors import InputError
 from model.heatmap import STRIDE
-from model.markup import get_markup
 from train.data.sample import NO_ATTRIBUTES, Sample
 from train.learning.feed import Feed
 from train.learning.learner import Learner
@@ -91,7 +90,7 @@ def _measured(config: RunConfig, stage: Stage, world: World, seconds: float) -> 
 
 def _views(config: RunConfig, stage: Stage, *, pinned: bool) -> dict[str, Tensor]:
     """A batch like those of the feed, of noise."""
-    markup, side, count = get_markup(config.network.markup), stage.size // STRIDE, stage.batch
+    markup, side, count = config.network.markup, stage.size // STRIDE, stage.batch
     torch.manual_seed(0)
     batch = {
         "crop": torch.randint(0, 256, (count, stage.size, stage.size, 3), dtype=torch.uint8),
@@ -100,6 +99,8 @@ def _views(config: RunConfig, stage: Stage, *, pinned: bool) -> dict[str, Tensor
         "attributes": torch.tensor(NO_ATTRIBUTES).expand(count, -1).clone(),
         "weight": torch.ones(count),
         "labelled": torch.ones(count, dtype=torch.bool),
+        "known": torch.ones(count, markup.points, dtype=torch.bool),
+        "known_boundaries": torch.ones(count, len(markup.curves), dtype=torch.bool),
     }
     if config.teachers:
         batch["clean"] = batch["crop"]

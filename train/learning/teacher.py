@@ -13,7 +13,6 @@ from torch import Tensor
 
 from model.config import PropNetConfig
 from model.errors import InputError
-from model.markup import get_markup
 from model.network.propnet import PropNet
 from model.weights import load_network
 
@@ -64,7 +63,7 @@ class Teacher:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._networks.append(network)
             self.sizes[name] = metadata.input_size
-        markup = get_markup(student.markup)
+        markup = student.markup
         # Permutations as tensors, on the device once.
         self._flips = [
             torch.from_numpy(np.ascontiguousarray(order)).to(device)

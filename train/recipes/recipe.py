@@ -173,6 +173,8 @@ class Recipe:
         sources: by prefix of a sample's source; the longest prefix wins, others count fully.
         closed_eyes: how often faces with closed eyes are served.
         distillation: what a run with teachers does with them.
+        least_views: an epoch serves about so many views at least, small sets more than once: it
+            ends with judging, which takes longer than an epoch of some dozen faces.
     """
 
     optimizer: Literal["adam", "adamw"] = "adamw"
@@ -189,6 +191,7 @@ class Recipe:
     sources: dict[str, Source] = field(default_factory=dict)
     closed_eyes: ClosedEyes = field(default_factory=ClosedEyes)
     distillation: Distillation = field(default_factory=Distillation)
+    least_views: int = 0
 
     def __post_init__(self) -> None:
         ends = [0.0, *(stage.until for stage in self.stages)]
@@ -198,6 +201,7 @@ class Recipe:
             "learning_rate must be above 0": self.learning_rate > 0,
             "weight_decay must not be negative": self.weight_decay >= 0,
             "warmup_steps must not be negative": self.warmup_steps >= 0,
+            "least_views must not be negative": self.least_views >= 0,
             "clip_norm must not be negative": self.clip_norm >= 0,
             "ema_decay must be from 0 to below 1": 0 <= self.ema_decay < 1,
             "landmark_sigma must be above 0": self.landmark_sigma > 0,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.crop import CROP_SCALE, Region, crop_image, crop_matrix, to_crop
+from model.markup import AnyMarkup
 
 # Half of what is cut out around a face before the picture is changed, in face sizes: the crop
 # reaches 0.65, the widest blur 0.2 further.
@@ -33,7 +34,7 @@ class ChangedFace:
     image: NDArray[np.uint8]
     region: Region
     points: NDArray[np.float64]
-    markup: str
+    markup: AnyMarkup
     texture: NDArray[np.uint8]
 
     @property

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.crop import from_crop
 from model.decoder import decode
-from model.markup import Markup, get_markup
+from model.markup import Markup
 from tracker.engines.base import Engine
 from train.augmentation.occluders import texture_of
 from train.data.sample import Sample
@@ -86,7 +86,7 @@ def probe(
         InputError: no conversion between the two markups, a face whose normalising distance is 0,
             or a picture that cannot be read.
     """
-    markup, own = samples[0].markup, get_markup(engine.info.markup)
+    markup, own = samples[0].markup, engine.info.markup
     check_comparable(own, samples)
     # What changes nothing is looked at once.
     steps = [(c, value) for c in conditions for value in c.values if value != c.clean]
@@ -103,7 +103,7 @@ def probe(
             coming = pool.submit(_take, rest, batch)
             found, peaks = decode(engine(np.stack([job.shot.crop for job in part])))
             for job, face, heights in zip(part, found, peaks, strict=True):
-                placed = to_markup(from_crop(face, job.shot.matrix), own.name, markup.name)
+                placed = to_markup(from_crop(face, job.shot.matrix), own, markup)
                 errors[job.step, job.face] = _error(placed, samples[job.face], job.shot.moved)
                 if calibration is not None:
                     confidence[job.step, job.face] = calibration.face_confidence(heights)
@@ -145,7 +145,7 @@ def _jobs(
     for number, sample in enumerate(samples):
         image = sample.load()
         face = ChangedFace(
-            number, image, true_region(sample, image), sample.points, sample.markup.name, texture
+            number, image, true_region(sample, image), sample.points, sample.markup, texture
         )
         texture = _texture(sample, image, size, number)
         yield _Job(0, number, clean_shot(face, size))

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tests.support.face_files import draw, template
-from tracker.measures.openings import EYES, eye_openings
+from tracker.measures.openings import eye_openings
 from train.augmentation.closed_eyes import close_eye, random_blink
 
-LEFT, RIGHT = EYES["wflw98"]
+assert WFLW.roles.eyes
+LEFT, RIGHT = WFLW.roles.eyes
 OF_LEFT = (*range(60, 68), 96)
 
 

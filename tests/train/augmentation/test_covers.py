@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.markup import MARKUPS, WFLW, Markup
+from model.markup import Markup
+from model.shipped_markups import MARKUPS, WFLW
 from tracker.measures.generic_face import face_model
 from train.augmentation import covers
 from train.augmentation.face_view import FaceView

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from model.markup import get_markup
+from model.shipped_markups import get_markup
 from tracker.measures.generic_face import face_model
 from train.augmentation.face_contour import contour, respaced
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from model.decoder import decode
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tests.support.face_files import STILL, read_faces, write_faces
 from tests.support.measured_faces import rotation
 from tracker.measures.generic_face import face_model

@@ -142,7 +142,7 @@ def same_eyes(fields: list[str]) -> list[str]:
     [
         (lambda fields: [*["7"] * 196, *fields[196:]], "all landmarks lie within 0 pixels"),
         (lambda fields: [*["7"] * 120, *fields[120:]], "59 of the 98 landmarks coincide"),
-        (same_eyes, "line 2: the eyes coincide"),
+        (same_eyes, "line 2: the points of 'inter-ocular' coincide"),
         (moved(-500, -500), "98 of the 98 landmarks lie off the picture of 120x200"),
         (moved(0, 200), "98 of the 98 landmarks lie off"),
         (moved(0, 300, 60), "60 of the 98 landmarks lie off"),

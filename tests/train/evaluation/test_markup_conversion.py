@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from typer.testing import CliRunner
 
 from model.errors import InputError
-from model.markup import IBUG, WFLW, WFLW_TO_IBUG
+from model.shipped_markups import IBUG, WFLW, WFLW_TO_IBUG
 from train.data.pts_file import write_pts
 from train.data.sample import Sample, tight_box
 from train.data.wflw import read_wflw
@@ -74,7 +74,7 @@ def test_batches_and_missing_faces() -> None:
 @pytest.mark.parametrize(("source", "target"), [("ibug68", "wflw98"), ("wflw98", "cofw29")])
 def test_other_conversions_are_refused(source: str, target: str) -> None:
     points = np.zeros((68 if source == "ibug68" else 98, 2))
-    with pytest.raises(InputError, match="cannot be judged on labels with"):
+    with pytest.raises(InputError, match="cannot be judged on labels of"):
         to_markup(points, source, target)
 
 

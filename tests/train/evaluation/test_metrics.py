@@ -13,10 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InputError
-from model.markup import COFW, IBUG, WFLW, Markup
+from model.markup import Markup
+from model.shipped_markups import COFW, IBUG, WFLW
+from train.data.label_groups import region_errors
 from train.drawing.ced_curve import plot_ced
 from train.evaluation.metrics import (
     area_under_curve,
+    common_offset,
     cumulative_curve,
     face_errors,
     failure_rate,
@@ -151,3 +154,37 @@ def test_ced_plot(tmp_path: Path) -> None:
     assert good.shape == bad.shape == (720, 960, 3)
     assert (good != bad).any()
     assert [entry.name for entry in tmp_path.iterdir()] == ["ced.png"]
+
+
+def test_points_that_are_not_labelled_do_not_count() -> None:
+    rng = np.random.default_rng(5)
+    truth = rng.uniform(0, 200, (3, 98, 2))
+    found = truth + rng.normal(0, 3, truth.shape)
+    missing = truth.copy()
+    missing[0, [3, 50]] = missing[2, :60] = np.nan
+    # Distances by the eyes' outer corners, which are among those that all have.
+    missing[2, [60, 72]] = truth[2, [60, 72]]
+    errors = face_errors(found, missing, WFLW)
+    for face in range(3):
+        known = np.isfinite(missing[face, :, 0])
+        apart = np.linalg.norm(found[face, known] - truth[face, known], axis=-1)
+        eyes = np.linalg.norm(truth[face, 60] - truth[face, 72])
+        assert errors[face] == pytest.approx(apart.mean() / eyes)
+    offset, centred = common_offset(found, missing, WFLW)
+    assert np.isfinite(offset).all()
+    assert 0 < centred < 1
+    missing[1] = np.nan
+    missing[1, [60, 72]] = truth[1, [60, 72]]
+    assert face_errors(found, missing, WFLW)[1] > 0
+    missing[1, 72] = np.nan
+    with pytest.raises(ValueError, match=r"without a normalising distance: \[1\]"):
+        face_errors(found, missing, WFLW)
+
+
+def test_regions_without_labels_have_no_error() -> None:
+    truth = np.random.default_rng(6).uniform(0, 200, (2, 98, 2))
+    truth[1, 96:] = np.nan
+    errors = region_errors(truth + 1, truth, WFLW)
+    assert np.isnan(errors["pupils"][1])
+    assert np.isfinite(errors["pupils"][0])
+    assert np.isfinite(errors["mouth"]).all()

@@ -1,6 +1,6 @@
 import numpy as np
 
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tracker.measures.generic_face import face_model
 from tracker.measures.rotation import rotation_matrix
 from train.fits.fit_generic_face import fit_face

@@ -14,7 +14,7 @@ from model.crop import crop_image, crop_matrix, region_from_box, to_crop
 from model.decoder import decode
 from model.errors import InputError
 from model.heatmap import crop_to_heatmap, encode_boundaries, heatmap_to_crop
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tests.support.face_files import RECIPE, STILL, TINY, read_faces, write_faces
 from tracker.measures.openings import eye_openings
 from train.data.picture_cache import PictureCache
@@ -62,6 +62,28 @@ def test_an_item_without_augmentation(samples: list[Sample]) -> None:
     assert item["boundaries"].shape == (15, side, side)
     assert item["attributes"].tolist() == list(sample.attributes)
     assert item["weight"] == np.float32(np.linspace(0.1, 2.4, 24)[3])
+
+
+def test_landmarks_that_nobody_labelled_have_empty_maps(samples: list[Sample]) -> None:
+    first, last = WFLW.curves[0][3], 97  # on the contour; a pupil, which is on no curve
+    points = samples[3].points.copy()
+    points[[first, last]] = np.nan
+    every = replace(AugmentConfig(), flip=1.0, p_turn=1, p_blink=1, p_cover=1, p_light=1, p_paint=1)
+    for augment in (STILL, every):
+        data = dataset([replace(samples[3], points=points)], augment)
+        data.plan(0, [0])
+        item = data[0]
+        order = WFLW.flip if augment.flip else np.arange(98)
+        missing = [int(np.flatnonzero(order == point)[0]) for point in (first, last)]
+        assert (~item["known"]).nonzero().flatten().tolist() == sorted(missing)
+        assert (~item["known_boundaries"]).nonzero().flatten().tolist() == [0]
+        for maps, known in (("landmarks", "known"), ("boundaries", "known_boundaries")):
+            assert (item[maps].flatten(1).max(dim=1).values > 0).equal(item[known])
+            assert item[maps].isfinite().all()
+    whole = dataset([samples[3]], STILL)
+    whole.plan(0, [0])
+    assert whole[0]["known"].all()
+    assert whole[0]["known_boundaries"].all()
 
 
 def test_a_mirrored_item_swaps_its_landmarks(samples: list[Sample]) -> None:

@@ -7,6 +7,7 @@ import torch
 
 from model.config import PropNetConfig
 from model.network.propnet import PropNet
+from model.shipped_markups import IBUG
 from tests.support.small_network import with_statistics
 from train.learning.deepen import can_deepen, deepen
 from train.learning.grow import can_grow, grow
@@ -90,7 +91,7 @@ def test_deeper_and_wider() -> None:
         replace(SHALLOW, stacks=1),
         SHALLOW,
         replace(SHALLOW, stacks=3, depth=2),
-        replace(SHALLOW, stacks=3, markup="ibug68"),
+        replace(SHALLOW, stacks=3, markup=IBUG),
     ],
 )
 def test_only_stacks_can_be_added(deep: PropNetConfig) -> None:

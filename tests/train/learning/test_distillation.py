@@ -15,8 +15,8 @@ from torch import Tensor
 
 from model.config import VARIANTS, PropNetConfig
 from model.errors import InputError, run_command
-from model.markup import WFLW
 from model.network.propnet import PropNet
+from model.shipped_markups import IBUG, WFLW
 from model.weights import Metadata, load_network, save_network
 from tests.support.face_files import RECIPE, STILL, TINY, read_faces, write_faces
 from train.data.datasets import read_dataset
@@ -256,7 +256,7 @@ def test_a_killed_run_with_a_teacher_resumes_to_the_same_bits(
 def test_what_cannot_teach_is_refused(
     faces: Faces, teachers: tuple[str, str], tmp_path: Path
 ) -> None:
-    other = teacher_file(tmp_path / "ibug.safetensors", replace(ONE, markup="ibug68"), 0)
+    other = teacher_file(tmp_path / "ibug.safetensors", replace(ONE, markup=IBUG), 0)
     with pytest.raises(InputError, match="points of ibug68, not of wflw98: a teacher needs"):
         Teacher((other,), TINY, CPU.device)
     plain = teacher_file(tmp_path / "plain.safetensors", replace(ONE, propagation=False), 0)

@@ -180,6 +180,34 @@ def test_boundaries_count_beta() -> None:
     torch.testing.assert_close(propnet_loss(bare, landmarks, boundaries, ones, PAPER), first)
 
 
+def test_maps_that_are_not_known_do_not_count() -> None:
+    generator = torch.Generator().manual_seed(3)
+    landmarks, boundaries = (torch.rand(2, k, 4, 4, generator=generator) for k in (3, 2))
+    outputs = [StackOutput(landmarks * s, boundaries * s, None) for s in (0.2, 0.9)]
+    weights = torch.tensor([1.0, 2.0])
+    known = torch.tensor([[1, 1, 0], [0, 1, 1]]).bool(), torch.tensor([[1, 0], [0, 0]]).bool()
+    maps = [
+        (output, target, mask)
+        for output, target, mask in (
+            ([o.landmarks for o in outputs], landmarks, known[0]),
+            ([o.boundaries for o in outputs], boundaries, known[1]),
+        )
+    ]
+    parts = []
+    for output, target, mask in maps:
+        total = torch.zeros(())
+        for n, k in mask.nonzero().tolist():
+            one = [o[n : n + 1, k : k + 1] for o in output]
+            total += weights[n] * map_loss(one, target[n : n + 1, k : k + 1], torch.ones(1), PAPER)
+        parts.append(total / mask.numel())
+    loss = propnet_loss(outputs, landmarks, boundaries, weights, PAPER, known=known)
+    torch.testing.assert_close(loss, parts[0] + PAPER.beta * parts[1])
+    changed = landmarks.clone()
+    changed[0, 2] = 0.5
+    other = propnet_loss(outputs, changed, boundaries, weights, PAPER, known=known)
+    torch.testing.assert_close(other, loss)
+
+
 def test_mixed_precision_predictions_are_judged_in_single() -> None:
     target = torch.rand(1, 2, 4, 4)
     loss = map_loss([torch.rand(1, 2, 4, 4).bfloat16()], target, torch.ones(1), PAPER)

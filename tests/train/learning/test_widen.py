@@ -7,6 +7,7 @@ import torch
 
 from model.config import PropNetConfig
 from model.network.propnet import PropNet
+from model.shipped_markups import IBUG
 from tests.support.small_network import with_statistics
 from train.learning.widen import can_widen, widen
 
@@ -23,7 +24,7 @@ def trained(config: PropNetConfig) -> PropNet:
     [
         NARROW,
         replace(NARROW, stacks=1),
-        replace(NARROW, propagation=False, coord_conv=False, markup="ibug68"),
+        replace(NARROW, propagation=False, coord_conv=False, markup=IBUG),
         replace(NARROW, block="bottleneck", blur_kernel=0),
         replace(NARROW, last_attention=True),
     ],
@@ -72,7 +73,7 @@ def test_the_seed_decides_the_shares() -> None:
         replace(NARROW, channels=48),
         replace(NARROW, channels=16),
         replace(NARROW, channels=64, stacks=1),
-        replace(NARROW, channels=64, markup="ibug68"),
+        replace(NARROW, channels=64, markup=IBUG),
     ],
 )
 def test_only_a_multiple_of_the_width(other: PropNetConfig) -> None:

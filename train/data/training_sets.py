@@ -1,0 +1,50 @@
+"""The faces, or other things, of a training run: to learn from, and to judge by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.errors import InputError
+from train.data.datasets import DEFAULT_SPLITS, OWN, OwnPoints, read_dataset
+from train.data.sample import Sample
+
+
+def read_training_sets(
+    name: str, roots: Sequence[Path], judged: Sequence[Path], own: OwnPoints
+) -> tuple[list[Sample], list[Sample]]:
+    """Read what a run learns from and what it is judged by.
+
+    Args:
+        name: of the datasets' kind.
+        roots: to learn from, one or more.
+        judged: files or folders to judge by, of kinds of one's own; none: a share of the pictures
+            of each root, which are then not learned from.
+        own: how to read one's own points.
+
+    Returns:
+        Training samples; and those to judge by: of the benchmarks' kinds the first root's test
+        split (300W: full).
+
+    Raises:
+        InputError: whatever is wrong with the files, or a picture is in both.
+    """
+    if name not in OWN:
+        if judged:
+            raise InputError(
+                f"--dev is for {', '.join(OWN)}: {name} has a split of its own to judge by."
+            )
+        training = [sample for root in roots for sample in read_dataset(name, root, "train")]
+        return training, read_dataset(name, roots[0], DEFAULT_SPLITS[name])
+    if not judged:
+        return _all(name, roots, "train", own), _all(name, roots, "dev", own)
+    training, dev = _all(name, roots, "all", own), _all(name, judged, "all", own)
+    both = {sample.image.resolve() for sample in training}
+    twice = next((sample for sample in dev if sample.image.resolve() in both), None)
+    if twice is not None:
+        raise InputError(f"{twice.image} is in --data and in --dev: judge by other pictures.")
+    return training, dev
+
+
+def _all(name: str, roots: Sequence[Path], split: str, own: OwnPoints) -> list[Sample]:
+    return [sample for root in roots for sample in read_dataset(name, root, split, own=own)]
