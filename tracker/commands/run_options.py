@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 import typer
 
 if TYPE_CHECKING:
-    from tracker.detection.detection import DetectorChoice
     from tracker.engines.base import Precision
     from tracker.runs.job import Job
 
@@ -27,6 +26,9 @@ class RunOptions:
 
     scores: Annotated[
         bool, typer.Option("--scores", help="Tables with the score of every point.")
+    ] = False
+    names: Annotated[
+        bool, typer.Option("--names", help="Tables call the points by the markup's names.")
     ] = False
     fov: Annotated[
         float | None,
@@ -51,8 +53,17 @@ class RunOptions:
     max_faces: Annotated[int, typer.Option(min=1, help="Faces to follow at once.")] = 1
     detector: Annotated[
         str,
-        typer.Option(metavar="auto|full|short|mediapipe", help="What finds faces."),
+        typer.Option(
+            metavar="auto|full|short|mediapipe|frame|FILE.onnx",
+            help="What finds faces; or boxes of other things, or the whole frame.",
+        ),
     ] = "auto"
+    box: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X,Y,W,H", help="Where a thing is at the beginning; repeat for several."
+        ),
+    ] = None
     min_detection: Annotated[
         float, typer.Option(min=0, max=1, help="The least score of a face to look at.")
     ] = 0.5
@@ -133,6 +144,7 @@ class RunOptions:
             InputError: an option's words cannot be understood, or options contradict each other.
         """
         # The libraries behind these take a second to load; --help needs none of them.
+        from tracker.detection.given_box import parse_box  # noqa: PLC0415
         from tracker.drawing.annotated_picture import parse_comparison  # noqa: PLC0415
         from tracker.drawing.draw_faces import parse_layers, wants_maps  # noqa: PLC0415
         from tracker.drawing.style import parse_style  # noqa: PLC0415
@@ -146,8 +158,9 @@ class RunOptions:
             weights=self.weights,
             engine=self.engine,
             options=TrackerOptions(
-                max_faces=self.max_faces,
-                detector=cast("DetectorChoice", self.detector),
+                max_faces=max(self.max_faces, len(self.box or ())),
+                detector=self.detector,
+                boxes=tuple(map(parse_box, self.box or ())),
                 min_detection=self.min_detection,
                 smoothing=self.smooth,
                 precision=cast("Precision", self.precision),
@@ -156,6 +169,7 @@ class RunOptions:
             ),
             offline_smooth=self.offline_smooth,
             scores=self.scores,
+            names=self.names,
             camera=parse_intrinsics(self.intrinsics) if self.intrinsics is not None else None,
             fov=self.fov,
             layers=layers,

@@ -35,6 +35,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from model.markup import AnyMarkup
+from model.shipped_markups import IBUG, WFLW, get_markup
 from tracker.measures.face_measures import Measures
 from tracker.measures.generic_face import face_model, ibug_from_wflw
 from tracker.measures.head_pose import Pose
@@ -87,7 +89,7 @@ class OpenSeeSender(Closing):
 
     Args:
         sender: where to.
-        markup: name of the landmarks' markup: "wflw98" or "ibug68".
+        markup: of the landmarks, or its name: WFLW's or iBUG's.
         camera: gives the camera for a width and a height, as `FaceMeasurer.camera`.
         clock: gives the time of a packet, seconds since 1970.
 
@@ -98,7 +100,7 @@ class OpenSeeSender(Closing):
     def __init__(
         self,
         sender: UdpSender,
-        markup: str,
+        markup: AnyMarkup,
         camera: Callable[[int, int], Intrinsics],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -159,7 +161,7 @@ class OpenSeeSender(Closing):
         self._sender.close()
 
 
-def order_from(markup: str) -> NDArray[np.float64]:
+def order_from(markup: AnyMarkup) -> NDArray[np.float64]:
     """[68, K] weights that make OpenSeeFace's 66 landmarks and two pupils out of a markup's.
 
     iBUG has no pupils: the middle of each eye's outline takes their place.
@@ -167,14 +169,15 @@ def order_from(markup: str) -> NDArray[np.float64]:
     Raises:
         InputError: the markup has too few points.
     """
-    if markup not in ("wflw98", "ibug68"):
+    given = get_markup(markup)
+    if given not in (WFLW, IBUG):
         raise InputError(
-            f"OpenSeeFace's format needs 68 or 98 landmarks, not those of {markup}: leave out "
+            f"OpenSeeFace's format needs 68 or 98 landmarks, not those of {given}: leave out "
             "--opensee, or use other weights."
         )
-    to_ibug = ibug_from_wflw() if markup == "wflw98" else np.eye(68)
+    to_ibug = ibug_from_wflw() if given == WFLW else np.eye(68)
     pupils = np.zeros((2, to_ibug.shape[1]))
-    if markup == "wflw98":
+    if given == WFLW:
         pupils[[0, 1], [96, 97]] = 1
     else:
         pupils[0, 36:42] = pupils[1, 42:48] = 1 / 6
@@ -182,7 +185,7 @@ def order_from(markup: str) -> NDArray[np.float64]:
 
 
 def head_points(
-    landmarks: NDArray[np.float64], markup: str, pose: Pose, camera: Intrinsics
+    landmarks: NDArray[np.float64], markup: AnyMarkup, pose: Pose, camera: Intrinsics
 ) -> NDArray[np.float64]:
     """Where the landmarks are on the head: each as far from the camera as the generic face's.
 

@@ -11,11 +11,13 @@ One bundle per face and frame, and one message per frame before them:
     /propnet/face/ID/blink         i blinks so far; sent when a blink ends
     /propnet/face/ID/landmarks     f x0, f y0, f x1, ... in pixels
 
-Rotation and translation are left out where the landmarks allow no pose.
+Rotation and translation are left out where the landmarks allow no pose, eyes and mouth where the
+markup does not say which points they are.
 """
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any
 
 from model.errors import InputError
@@ -78,8 +80,10 @@ def _contents(face: Face, measures: Measures) -> list[tuple[str, list[float]]]:
     if measures.pose is not None:
         contents.append(("rotation", list(measures.pose.angles)))
         contents.append(("translation", measures.pose.translation.tolist()))
-    contents.append(("eyes", list(measures.eyes)))
-    contents.append(("mouth", [measures.mouth]))
+    if not any(map(isnan, measures.eyes)):
+        contents.append(("eyes", list(measures.eyes)))
+    if not isnan(measures.mouth):
+        contents.append(("mouth", [measures.mouth]))
     if measures.blink is not None:
         contents.append(("blink", [measures.blinks]))
     contents.append(("landmarks", face.landmarks.ravel().tolist()))

@@ -97,7 +97,7 @@ def open_side_outputs(
         outputs.append(stack.enter_context(writer))
     if wanted.opensee is not None:
         sender = stack.enter_context(UdpSender(wanted.opensee))
-        outputs.append(stack.enter_context(OpenSeeSender(sender, markup.name, camera)))
+        outputs.append(stack.enter_context(OpenSeeSender(sender, markup, camera)))
     if wanted.osc is not None:
         sender = stack.enter_context(UdpSender(wanted.osc))
         outputs.append(stack.enter_context(OscSender(sender)))

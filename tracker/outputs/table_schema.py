@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.markup import Markup
 from tracker.measures.face_measures import Measures
 from tracker.measures.rotation import euler_angles
 from tracker.outputs.output import OutputFrame
@@ -54,95 +56,123 @@ _MEASURES = (
 )
 
 
-def columns(points: int, scores: bool = False) -> tuple[Column, ...]:
-    """The columns for K landmarks.
+@dataclass(frozen=True)
+class TableLayout:
+    """What a table holds of K landmarks.
 
-    Args:
-        points: K.
-        scores: whether to have score_0 .. score_{K-1} after the coordinates.
-    """
-    return (
-        *_FRAME,
-        *_MEASURES,
-        *(Column(f"{axis}_{index}", 2) for axis in "xy" for index in range(points)),
-        *(Column(f"score_{index}", 3) for index in range(points if scores else 0)),
-    )
-
-
-def rows(
-    frame: OutputFrame, points: int, scores: bool = False, place: Place = as_shown
-) -> list[list[float]]:
-    """The rows of a frame: one per face, or a single one without success if there is none.
-
-    Args:
-        frame: with faces of K landmarks.
-        points: K.
-        scores: whether to have the score of every landmark.
+    Attributes:
+        labels: what columns call the landmarks after `x_`, `y_` and `score_`: K of them.
+        scores: whether there is the score of every landmark, after the coordinates.
+        named: whether the labels are names: objects then hold the landmarks by them.
         place: moves the landmarks.
-
-    Returns:
-        Values in the order of `columns`.
     """
-    number, time = frame.index + 1, frame.timestamp
-    if not frame.faces:
-        rest = len(columns(points, scores)) - len(_FRAME)
-        return [[number, 0, time, 0.0, 0, *[0.0] * rest]]
-    return [
-        [
-            number,
-            face.id,
-            time,
-            face.confidence,
-            1,
-            *measure_values(measures),
-            *place(face.landmarks).T.ravel().tolist(),
-            *(face.scores.tolist() if scores else ()),
+
+    labels: tuple[str, ...]
+    scores: bool = False
+    named: bool = False
+    place: Place = as_shown
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns."""
+        return (
+            *_FRAME,
+            *_MEASURES,
+            *(Column(f"{axis}_{label}", 2) for axis in "xy" for label in self.labels),
+            *(Column(f"score_{label}", 3) for label in (self.labels if self.scores else ())),
+        )
+
+    def rows(self, frame: OutputFrame) -> list[list[float]]:
+        """The rows of a frame: one per face, or a single one without success if there is none.
+
+        Args:
+            frame: with faces of K landmarks.
+
+        Returns:
+            Values in the order of `columns`.
+        """
+        number, time = frame.index + 1, frame.timestamp
+        if not frame.faces:
+            rest = len(self.columns) - len(_FRAME)
+            return [[number, 0, time, 0.0, 0, *[0.0] * rest]]
+        return [
+            [
+                number,
+                face.id,
+                time,
+                face.confidence,
+                1,
+                *measure_values(measures),
+                *self.place(face.landmarks).T.ravel().tolist(),
+                *(face.scores.tolist() if self.scores else ()),
+            ]
+            for face, measures in zip(frame.faces, frame.measures, strict=True)
         ]
-        for face, measures in zip(frame.faces, frame.measures, strict=True)
-    ]
+
+    def frame_object(self, frame: OutputFrame) -> dict[str, object]:
+        """A frame as JSON has it: the table's names, null where something cannot be told.
+
+        Landmarks are pairs, in their order or by their names. Numbers have as many decimals as in
+        the text table.
+        """
+        return {
+            "frame": frame.index + 1,
+            "timestamp": round(frame.timestamp, 6),
+            "faces": [
+                self._face_object(face, measures)
+                for face, measures in zip(frame.faces, frame.measures, strict=True)
+            ],
+        }
+
+    def _face_object(self, face: Face, measures: Measures) -> dict[str, object]:
+        derived: dict[str, object] = {
+            column.name: _number(value, column.decimals)
+            for column, value in zip(_MEASURES, measure_values(measures), strict=True)
+        }
+        if measures.pose is None:
+            derived |= {c.name: None for c in _MEASURES if c.name.startswith("pose_")}
+        face_object: dict[str, object] = {
+            "face_id": face.id,
+            "confidence": round(float(face.confidence), 3),
+            **derived,
+            "landmarks": self._by_name(_rounded(self.place(face.landmarks), 2)),
+        }
+        if self.scores:
+            face_object["scores"] = self._by_name(_rounded(face.scores, 3))
+        return face_object
+
+    def _by_name(self, values: list[object]) -> object:
+        return dict(zip(self.labels, values, strict=True)) if self.named else values
+
+
+def numbered(points: int, *, scores: bool = False, place: Place = as_shown) -> TableLayout:
+    """The layout in which K landmarks are called by their numbers, as OpenFace does."""
+    return TableLayout(tuple(map(str, range(points))), scores, place=place)
+
+
+def layout_of(
+    markup: Markup, *, scores: bool = False, names: bool = False, place: Place = as_shown
+) -> TableLayout:
+    """The layout for the landmarks of a markup, by their numbers or by their names."""
+    if not names:
+        return numbered(markup.points, scores=scores, place=place)
+    return TableLayout(markup.names, scores, True, place)
 
 
 def measure_values(measures: Measures) -> list[float]:
-    """Values of the derived columns; a pose that could not be found is all 0."""
+    """Values of the derived columns; a pose that could not be found is all 0.
+
+    What the markup does not tell is NaN.
+    """
     pose = measures.pose
     placed = [*pose.translation.tolist(), *euler_angles(pose.matrix)] if pose else [0.0] * 6
     return [*placed, *measures.eyes, measures.mouth, measures.blinks, measures.interocular]
 
 
-def frame_object(
-    frame: OutputFrame, scores: bool = False, place: Place = as_shown
-) -> dict[str, object]:
-    """A frame as JSON has it: the table's names, landmarks as pairs, null where there is no pose.
-
-    Numbers have as many decimals as in the text table. Arguments are those of `rows`.
-    """
-    return {
-        "frame": frame.index + 1,
-        "timestamp": round(frame.timestamp, 6),
-        "faces": [
-            _face_object(face, measures, scores, place)
-            for face, measures in zip(frame.faces, frame.measures, strict=True)
-        ],
-    }
-
-
-def _face_object(face: Face, measures: Measures, scores: bool, place: Place) -> dict[str, object]:
-    values = measure_values(measures)
-    derived: dict[str, object] = {
-        column.name: round(value, column.decimals) if column.decimals else int(value)
-        for column, value in zip(_MEASURES, values, strict=True)
-    }
-    if measures.pose is None:
-        derived |= {c.name: None for c in _MEASURES if c.name.startswith("pose_")}
-    face_object: dict[str, object] = {
-        "face_id": face.id,
-        "confidence": round(float(face.confidence), 3),
-        **derived,
-        "landmarks": _rounded(place(face.landmarks), 2),
-    }
-    if scores:
-        face_object["scores"] = _rounded(face.scores, 3)
-    return face_object
+def _number(value: float, decimals: int) -> float | None:
+    if not isfinite(value):
+        return None
+    return round(value, decimals) if decimals else int(value)
 
 
 def _rounded(values: NDArray[np.floating], decimals: int) -> list[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from abc import abstractmethod
@@ -10,7 +11,7 @@ from typing import Any
 
 from model.errors import InputError
 from tracker.outputs.output import OutputFrame
-from tracker.outputs.table_schema import Place, as_shown, columns, frame_object, rows
+from tracker.outputs.table_schema import TableLayout
 from tracker.system.closing import Committing
 from tracker.system.output_file import OutputFile
 
@@ -32,18 +33,12 @@ class Table(Committing):
 
     Args:
         file: where to write.
-        points: landmarks per face.
-        scores: whether to write the score of every landmark.
-        place: moves the landmarks, for frames that were not shown as they are stored.
+        layout: what is in it.
     """
 
-    def __init__(
-        self, file: OutputFile, points: int, scores: bool = False, place: Place = as_shown
-    ) -> None:
+    def __init__(self, file: OutputFile, layout: TableLayout) -> None:
         self._file = file
-        self._points = points
-        self._scores = scores
-        self._place = place
+        self._layout = layout
         self._finished = False
 
     def write(self, frame: OutputFrame) -> None:
@@ -101,18 +96,16 @@ class Table(Committing):
 class CsvTable(Table):
     """A row per face and frame, as text, with OpenFace's names."""
 
-    def __init__(
-        self, file: OutputFile, points: int, scores: bool = False, place: Place = as_shown
-    ) -> None:
-        super().__init__(file, points, scores, place)
-        self._stream = file.partial.open("w", encoding="ascii", newline="\n")
-        header = columns(points, scores)
-        # Only names and numbers: nothing to quote. One format string for a line is fast.
+    def __init__(self, file: OutputFile, layout: TableLayout) -> None:
+        super().__init__(file, layout)
+        self._stream = file.partial.open("w", encoding="utf-8", newline="\n")
+        header = layout.columns
+        # Only numbers: nothing to quote. One format string for a line is fast.
         self._line = ",".join(f"%.{column.decimals}f" for column in header) + "\n"
-        self._stream.write(",".join(column.name for column in header) + "\n")
+        csv.writer(self._stream, lineterminator="\n").writerow(column.name for column in header)
 
     def _write(self, frame: OutputFrame) -> None:
-        for row in rows(frame, self._points, self._scores, self._place):
+        for row in self._layout.rows(frame):
             self._stream.write(self._line % tuple(row))
 
     def _finish(self) -> None:
@@ -124,14 +117,12 @@ class CsvTable(Table):
 class JsonLines(Table):
     """An object per frame, with the list of its faces, one to a line."""
 
-    def __init__(
-        self, file: OutputFile, points: int, scores: bool = False, place: Place = as_shown
-    ) -> None:
-        super().__init__(file, points, scores, place)
+    def __init__(self, file: OutputFile, layout: TableLayout) -> None:
+        super().__init__(file, layout)
         self._stream = file.partial.open("w", encoding="ascii", newline="\n")
 
     def _write(self, frame: OutputFrame) -> None:
-        item = frame_object(frame, self._scores, self._place)
+        item = self._layout.frame_object(frame)
         self._stream.write(json.dumps(item, separators=(",", ":"), allow_nan=False) + "\n")
 
     def _finish(self) -> None:
@@ -146,10 +137,8 @@ class ParquetTable(Table):
     Whole numbers are int64, the timestamp float64, all others float32.
     """
 
-    def __init__(
-        self, file: OutputFile, points: int, scores: bool = False, place: Place = as_shown
-    ) -> None:
-        super().__init__(file, points, scores, place)
+    def __init__(self, file: OutputFile, layout: TableLayout) -> None:
+        super().__init__(file, layout)
         try:
             import pyarrow  # noqa: PLC0415
             import pyarrow.parquet  # noqa: PLC0415
@@ -160,7 +149,7 @@ class ParquetTable(Table):
             ) from error
         self._arrow: Any = pyarrow
         fields = []
-        for column in columns(points, scores):
+        for column in layout.columns:
             kind = pyarrow.float32() if column.decimals else pyarrow.int64()
             fields.append((column.name, pyarrow.float64() if column.name == "timestamp" else kind))
         self._schema = pyarrow.schema(fields)
@@ -170,7 +159,7 @@ class ParquetTable(Table):
         )
 
     def _write(self, frame: OutputFrame) -> None:
-        self._pending += rows(frame, self._points, self._scores, self._place)
+        self._pending += self._layout.rows(frame)
         if len(self._pending) >= _GROUP:
             self._flush()
 
@@ -198,30 +187,22 @@ TABLE_SUFFIXES = tuple(_KINDS)
 
 
 def open_table(
-    path: Path,
-    points: int,
-    *,
-    scores: bool = False,
-    overwrite: bool = False,
-    source: Path | None = None,
-    place: Place | None = None,
+    path: Path, layout: TableLayout, *, overwrite: bool = False, source: Path | None = None
 ) -> Table:
     """Begin a table of the kind that its name says.
 
     Args:
         path: output, ending in one of `TABLE_SUFFIXES`.
-        points: landmarks per face.
-        scores: whether to write the score of every landmark.
+        layout: what is in it.
         overwrite: replace an existing file.
         source: file being read, which must not be replaced.
-        place: moves the landmarks [K, 2] before they are written; None leaves them.
 
     Raises:
         InputError: the output cannot be written (see `OutputFile`), or pyarrow is missing.
     """
     file = OutputFile(path, TABLE_SUFFIXES, overwrite=overwrite, source=source)
     try:
-        return _KINDS[file.path.suffix.lower()](file, points, scores, place or as_shown)
+        return _KINDS[file.path.suffix.lower()](file, layout)
     except BaseException as error:
         file.discard()
         if isinstance(error, OSError):

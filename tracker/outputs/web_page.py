@@ -35,7 +35,7 @@ from tracker.assets import ASSETS
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.outputs.latest_frame import Slot
 from tracker.outputs.output import OutputFrame
-from tracker.outputs.table_schema import frame_object
+from tracker.outputs.table_schema import TableLayout
 from tracker.system.closing import Closing
 from tracker.system.network_address import Address, is_loopback, resolve
 
@@ -44,6 +44,8 @@ _BOUNDARY = b"frame"
 _VIEWERS = 16  # streams and event sources at once; each is a thread
 _STALLED_SECONDS = 20.0  # a viewer that takes nothing for so long is gone
 _SEND_BUFFER = 1 << 18  # bytes; the system's own grow to megabytes, seconds of old pictures
+# Landmarks in their order.
+_LAYOUT = TableLayout((), scores=True)
 _SPEED_FRAMES = 30  # frames that the speed is averaged over
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
@@ -106,7 +108,7 @@ class LivePage(Closing):
         self._times.append(time.perf_counter())
         height, width = frame.image.shape[:2]
         about = {"width": width, "height": height, "fps": round(self._fps(), 1)}
-        event = json.dumps(about | frame_object(frame, scores=True), separators=(",", ":"))
+        event = json.dumps(about | _LAYOUT.frame_object(frame), separators=(",", ":"))
         self._slot.put(picture, event.encode("ascii"))
 
     def close(self, early: bool = False) -> None:

@@ -42,9 +42,9 @@ def identify(job: Job) -> Identity:
         size, modified = stat.st_size, stat.st_mtime_ns
     except OSError:  # whoever opens it says why
         size = modified = -1
-    weights = Path(job.weights)
-    trained = weights.stat().st_mtime_ns if weights.is_file() else None
-    return Identity(str(path), size, modified, settings_digest(job, trained))
+    own = (Path(name) for name in (job.weights, job.options.detector))
+    made = [file.stat().st_mtime_ns if file.is_file() else None for file in own]
+    return Identity(str(path), size, modified, settings_digest(job, *made))
 
 
 class Manifest:

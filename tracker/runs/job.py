@@ -47,6 +47,7 @@ class Job:
         faceless: whether a file without any face is a result, and not a mistake.
         side: crops, senders, web page.
         scores: whether tables have the score of every landmark.
+        names: whether tables call the landmarks by the markup's names.
         camera: intrinsics for the head pose, or None.
         fov: field of view to assume without them, degrees; None for the default.
     """
@@ -69,6 +70,7 @@ class Job:
     max_frames: int | None = None
     side: SideOutputs = field(default_factory=SideOutputs)
     scores: bool = False
+    names: bool = False
     camera: Intrinsics | None = None
     fov: float | None = None
     source_options: SourceOptions = field(default_factory=SourceOptions)

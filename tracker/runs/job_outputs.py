@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.markup import Markup
+from tracker.drawing.draw_faces import check_layers
 from tracker.measures.intrinsics import Intrinsics
 from tracker.outputs.annotated_video import AnnotatedVideo
 from tracker.outputs.output import Output
 from tracker.outputs.preview_window import Preview
 from tracker.outputs.side_outputs import open_side_outputs
+from tracker.outputs.table_schema import as_shown, layout_of
 from tracker.outputs.tables import Table, open_table
 from tracker.runs.job import Job
 from tracker.video.frame_source import VideoInfo
@@ -76,8 +78,10 @@ def open_others(
         user: whoever looks.
 
     Raises:
-        InputError: something cannot be opened.
+        InputError: something cannot be opened, or the markup cannot tell what is to be drawn.
     """
+    if job.out is not None or job.show or job.side.serve is not None:
+        check_layers(job.layers, markup)
     outputs: list[Output] = []
     for save in job.tables:
         outputs.append(stack.enter_context(_table(job, save, info, markup)))
@@ -115,14 +119,9 @@ def _writer(job: Job, out: Path, info: VideoInfo) -> VideoWriter | PictureWriter
 
 
 def _table(job: Job, save: Path, info: VideoInfo, markup: Markup) -> Table:
-    return open_table(
-        save,
-        markup.points,
-        scores=job.scores,
-        overwrite=job.overwrite,
-        source=info.path,
-        place=info.to_stored if info.stored is not None else None,
-    )
+    place = info.to_stored if info.stored is not None else as_shown
+    layout = layout_of(markup, scores=job.scores, names=job.names, place=place)
+    return open_table(save, layout, overwrite=job.overwrite, source=info.path)
 
 
 def _preview(job: Job, info: VideoInfo, user: User) -> Preview:

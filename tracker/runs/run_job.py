@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from model.errors import InputError
+from model.shipped_markups import MARKUPS
 from model.stop_signals import StopFlag, interrupt_flag
 from model.zoo import shipped
 from tracker.drawing.annotated_picture import Painter
@@ -111,7 +112,7 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
         stop = stack.enter_context(interrupt_flag(not job.whole, wake))
         # Cameras are calibrated on stored pixels.
         camera = job.camera.enlarged(*source.info.enlargement) if job.camera else None
-        measurer = FaceMeasurer(tracker.markup.name, camera, job.fov)
+        measurer = FaceMeasurer(tracker.markup, camera, job.fov)
         ended = Event()
         notes: list[str] = []
         user = User(say, notes.append, ended.set, stop.is_set)
@@ -193,11 +194,16 @@ def _until(stop: StopFlag, frames: Iterable[SourceFrame]) -> Iterator[SourceFram
         yield frame
 
 
-def _or_the_network(weights: str) -> str:
+def _or_the_network(tracker: Tracker, weights: str) -> str:
     """What else may be at fault where the network is not one of ours."""
     if f"{weights}.onnx" in shipped():
         return ""
-    return f"; or {Path(weights).name} is at fault, which does not know them: try without --weights"
+    name = Path(weights).name
+    if tracker.markup in MARKUPS.values():
+        return f"; or {name} is at fault, which does not know them: try without --weights"
+    if tracker.things == "faces":
+        return f"; if {name} knows other things, say where they are with --box or --detector"
+    return f"; or {name} does not know them: judge it with python -m train.evaluate"
 
 
 def _no_face(
@@ -205,10 +211,12 @@ def _no_face(
 ) -> InputError:
     least = tracker.smallest_face(info.width, info.height)
     where = "its only frame" if count == 1 else f"any of its {count} frames"
+    things = tracker.things
+    nothing = "no face" if things == "faces" else "nothing was found"
     return InputError(
-        f"{info.name}: no face in {where}, so nothing was written; faces must be at least {least} "
-        f"pixels high to be found in {info.width}x{info.height}{_or_the_network(weights)}."
-        + "".join(f" Besides, {text}" for text in warnings)
+        f"{info.name}: {nothing} in {where}, so nothing was written; {things} must be at least "
+        f"{least} pixels high to be found in {info.width}x{info.height}"
+        f"{_or_the_network(tracker, weights)}." + "".join(f" Besides, {text}" for text in warnings)
     )
 
 

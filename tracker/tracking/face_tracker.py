@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from model.crop import Region
 from model.errors import InputError
-from model.markup import MARKUPS, Markup
-from tracker.detection.detection_region import region_from_detection
-from tracker.detection.face_detector import FaceDetector
+from model.markup import Markup
+from tracker.detection.finder import open_finder
 from tracker.engines.base import BuildWatcher, Engine
 from tracker.engines.create import create_engine
 from tracker.sources.file_list import find_inputs, is_series
@@ -34,6 +33,9 @@ from tracker.tracking.landmark_network import LandmarkNetwork
 from tracker.tracking.options import TrackerOptions
 from tracker.tracking.results import Face, TrackedFrame
 from tracker.video.frame_source import FrameSource, SourceFrame
+
+# Where to look next follows from how far they are apart.
+_FEWEST_POINTS = 2
 
 
 class Tracker(Closing):
@@ -90,13 +92,23 @@ class Tracker(Closing):
             maps = self.options.maps
             engine = create_engine(engine, str(weights), threads, precision, maps, watcher=watcher)
         self.engine: Engine = engine
-        self.markup: Markup = MARKUPS[engine.info.markup]
+        self.markup: Markup = engine.info.markup
+        if self.markup.points < _FEWEST_POINTS:
+            if self._owns_engine:
+                engine.close()
+            raise InputError(
+                f"the markup {self.markup} has one point, which does not say how large a thing is: "
+                "to be followed it needs two."
+            )
         self.stopwatch = Stopwatch()
         self._network = LandmarkNetwork(
             engine, self.options.decoder, self.stopwatch, self.options.maps
         )
-        self._detector = FaceDetector(
-            self.options.detector, self.options.min_detection, self.options.threads
+        self._finder = open_finder(
+            self.options.detector,
+            self.options.boxes,
+            self.options.min_detection,
+            self.options.threads,
         )
         self._is_cut = CutDetector()
         self._tracks = Tracks(self.markup, self.options, self.stopwatch)
@@ -192,7 +204,12 @@ class Tracker(Closing):
 
     def smallest_face(self, width: int, height: int) -> int:
         """Height of the smallest faces that can be found in frames of a size, all in pixels."""
-        return self._detector.smallest_face(width, height)
+        return self._finder.smallest(width, height)
+
+    @property
+    def things(self) -> str:
+        """What is followed, in the plural: "faces", where a face detector finds them."""
+        return self._finder.things
 
     def reset(self) -> None:
         """Begin anew, as for another video: no face is known, ids count from 0."""
@@ -203,7 +220,7 @@ class Tracker(Closing):
         """Release the networks; in another process this does nothing."""
         if not self._home.is_here:
             return
-        self._detector.close()
+        self._finder.close()
         if self._owns_engine:
             self.engine.close()
 
@@ -237,18 +254,17 @@ class Tracker(Closing):
         """Regions of all faces that the detector sees, look by look."""
         # The first frame is searched thoroughly: a picture has no other. Later ones must not make
         # a video stop.
-        looks = self._detector.looks(image, thorough=self._last_detection is None)
+        looks = self._finder.looks(image, thorough=self._last_detection is None)
         while True:
             with self.stopwatch("detect"):
-                found = next(looks, None)
-                if found is None:
-                    return
-                regions = [region_from_detection(detection) for detection in found]
+                regions = next(looks, None)
+            if regions is None:
+                return
             yield regions
 
     def _near(self, image: NDArray[np.uint8], region: Region) -> list[Region]:
         with self.stopwatch("detect"):
-            return [region_from_detection(found) for found in self._detector.near(image, region)]
+            return self._finder.near(image, region)
 
     def _detect(
         self, image: NDArray[np.uint8], timestamp: float, search: Iterator[list[Region]]

@@ -13,7 +13,6 @@ from model.confidence import UNCALIBRATED
 from model.crop import Region, crop_image, crop_matrix, from_crop, region_from_landmarks
 from model.decoder import DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
-from model.markup import MARKUPS
 from tracker.engines.base import Engine, MapEngine, Maps, PointEngine
 from tracker.system.stopwatch import Stopwatch
 from tracker.tracking.appearance import face_look
@@ -96,7 +95,7 @@ class LandmarkNetwork:
             )
         self._maps = maps
         self._engine = engine
-        self._markup = MARKUPS[engine.info.markup]
+        self._markup = engine.info.markup
         self._calibration = engine.info.calibration or UNCALIBRATED
         self._decoder = decoder
         self._stopwatch = stopwatch or Stopwatch()

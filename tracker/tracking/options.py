@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import get_args
 
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
 from model.errors import InputError
-from tracker.detection.detection import DETECTORS, DetectorChoice
+from tracker.detection.detection import DETECTORS
+from tracker.detection.finder import DETECTOR_SUFFIX, WHOLE_FRAME
+from tracker.detection.given_box import GivenBox
 from tracker.engines.base import Precision
 from tracker.system.settings_digest import NOT_IN_RESULTS
 from tracker.tracking.smoothing import smoothing
@@ -19,8 +22,10 @@ class TrackerOptions:
 
     Attributes:
         max_faces: faces to follow at once, >= 1.
-        detector: "auto", "full", "short" or "mediapipe"; see
-            `tracker.detection.face_detector.FaceDetector`.
+        detector: "auto", "full", "short" or "mediapipe" for faces, see
+            `tracker.detection.face_detector.FaceDetector`; the path of an .onnx file for boxes of
+            other things, see `tracker.detection.box_detector`; "frame" for one that fills it.
+        boxes: where things are at the beginning (x, y, width, height, pixels), instead.
         min_detection: score under which detections are ignored, 0..1.
         detect_interval: while fewer faces than `max_faces` are followed, look for new ones this
             often, seconds. With none in sight every frame is searched: there is time then.
@@ -45,7 +50,8 @@ class TrackerOptions:
     """
 
     max_faces: int = 1
-    detector: DetectorChoice = "auto"
+    detector: str = "auto"
+    boxes: tuple[GivenBox, ...] = ()
     # MediaPipe's own default. A false detection costs one run of the network, which rejects it.
     min_detection: float = 0.5
     # Half of the half second in which a face that comes back shall be found again; at 30 frames/s
@@ -72,7 +78,17 @@ class TrackerOptions:
         smoothing(self.smoothing)
         problems = {
             "max_faces must be at least 1": self.max_faces < 1,
-            f"detector must be one of {', '.join(DETECTORS)}": self.detector not in DETECTORS,
+            f"detector must be one of {', '.join((*DETECTORS, WHOLE_FRAME))}, or an .onnx file": (
+                self.detector not in (*DETECTORS, WHOLE_FRAME)
+                and not self.detector.lower().endswith(DETECTOR_SUFFIX)
+            ),
+            "boxes must have finite places, and sides of at least a pixel": not all(
+                all(map(isfinite, box)) and min(box[2:]) >= 1 for box in self.boxes
+            ),
+            "boxes must not be more than max_faces": len(self.boxes) > self.max_faces,
+            "boxes and another detector than auto contradict each other: drop one": bool(
+                self.boxes and self.detector != "auto"
+            ),
             "min_detection must be between 0 and 1": not 0 <= self.min_detection <= 1,
             "detect_interval must be 0 or more seconds": not self.detect_interval >= 0,
             "confidences must be 0 <= stop_confidence <= start_confidence <= 1": not (

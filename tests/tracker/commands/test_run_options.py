@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, fields, make_dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,7 @@ from tracker.tracking.options import TrackerOptions
 # A value other than the default for every option.
 GIVEN: dict[str, Any] = {
     "scores": True,
+    "names": True,
     "fov": 70.0,
     "intrinsics": "500,500,320,240",
     "weights": "propnet-m",
@@ -29,6 +31,7 @@ GIVEN: dict[str, Any] = {
     "precision": "int8",
     "max_faces": 3,
     "detector": "short",
+    "box": ["10,20,30,40"],
     "min_detection": 0.7,
     "smooth": "stable",
     "offline_smooth": True,
@@ -56,6 +59,7 @@ CHANGED: dict[str, Any] = {
     "max_frames": 9,
     "side": SideOutputs(crops=Path("crops")),
     "scores": True,
+    "names": True,
     "camera": Intrinsics(500, 500, 320, 240),
     "fov": 70.0,
     "source_options": SourceOptions(rate=Fraction(30)),
@@ -97,7 +101,7 @@ def test_every_number_of_the_tracker_is_in_the_manifest_but_threads() -> None:
     plain = TrackerOptions()
     other: dict[str, Any] = {
         "detector": "full", "smoothing": "off", "decoder": "dark", "precision": "int8",
-        "maps": True, "threads": 3, "max_faces": 2,
+        "maps": True, "threads": 3, "max_faces": 2, "boxes": ((1.0, 2.0, 30.0, 40.0),),
     }  # fmt: skip
     for name, value in asdict(plain).items():
         changed = replace(plain, **{name: other[name] if name in other else value * 0.9})
@@ -131,3 +135,13 @@ def test_contradictions_are_found_before_anything_is_read() -> None:
     ):
         with pytest.raises(InputError):
             options.job("a.mp4", pictures=True)
+
+
+def test_another_detector_of_the_same_name_makes_results_stale(tmp_path: Path) -> None:
+    detector = tmp_path / "boxes.onnx"
+    detector.write_bytes(b"one")
+    job = Job("a.mp4", options=TrackerOptions(detector=str(detector)))
+    before = identify(job)
+    assert identify(job) == before
+    os.utime(detector, ns=(1, 1))
+    assert identify(job) != before

@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from model.crop import region_from_landmarks
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tracker.detection.blazeface import BlazeFace
 from tracker.detection.detection import Detection, DetectorModel
 from tracker.detection.detection_region import FITS, region_from_detection

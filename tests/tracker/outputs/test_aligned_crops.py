@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tests.support.measured_faces import measured, output_frame
 from tests.support.paths import ROOT
 from tests.support.tracked_scene import landmarks, paint, pose
@@ -87,7 +87,8 @@ def test_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_run_that_was_killed_has_left_nothing_to_keep(tmp_path: Path) -> None:
     code = (
         "import os, pathlib, sys; from model.files import replacing; "
-        "from model.markup import WFLW; from tracker.outputs.aligned_crops import CropWriter; "
+        "from model.shipped_markups import WFLW; "
+        "from tracker.outputs.aligned_crops import CropWriter; "
         "crops = CropWriter(pathlib.Path(sys.argv[1]), WFLW); "
         "block = replacing(crops._folder / '000001_0.jpg', lock=crops._lock); "
         "block.__enter__().write_text('half'); os.kill(os.getpid(), 9)"

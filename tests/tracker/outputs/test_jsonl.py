@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.support.measured_faces import face, measured
-from tracker.outputs.table_schema import columns
+from tracker.outputs.table_schema import numbered
 from tracker.outputs.tables import open_table
 
 
@@ -16,7 +16,7 @@ def read(path: Path) -> list[dict]:
 def test_an_object_per_frame(tmp_path: Path) -> None:
     path = tmp_path / "faces.jsonl"
     first, second = face(0, (0, 30, 0)), face(4, place=(60, 0, 900))
-    with open_table(path, 98) as table:
+    with open_table(path, numbered(98)) as table:
         table.write(measured(first, second))
         table.write(measured(index=1, timestamp=0.04))
     both, none = read(path)
@@ -31,10 +31,14 @@ def test_an_object_per_frame(tmp_path: Path) -> None:
 
 def test_the_names_are_those_of_the_table(tmp_path: Path) -> None:
     path = tmp_path / "faces.jsonl"
-    with open_table(path, 98, scores=True) as table:
+    with open_table(path, numbered(98, scores=True)) as table:
         table.write(measured(face()))
     (frame,) = read(path)
-    names = {c.name for c in columns(98, True) if c.name.split("_")[0] not in ("x", "y", "score")}
+    names = {
+        c.name
+        for c in numbered(98, scores=True).columns
+        if c.name.split("_")[0] not in ("x", "y", "score")
+    }
     # `success` is what is in the list.
     have = (set(frame) | set(frame["faces"][0])) - {"faces", "landmarks", "scores"}
     assert have == names - {"success"}
@@ -47,6 +51,6 @@ def test_no_pose_is_null(tmp_path: Path) -> None:
     path = tmp_path / "faces.jsonl"
     spot = face()
     spot.landmarks = np.full((98, 2), 5, dtype=np.float32)
-    with open_table(path, 98) as table:
+    with open_table(path, numbered(98)) as table:
         table.write(measured(spot))
     assert read(path)[0]["faces"][0]["pose_Rx"] is None

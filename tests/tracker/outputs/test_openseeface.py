@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from model.errors import InputError
-from model.markup import WFLW_TO_IBUG
+from model.shipped_markups import WFLW_TO_IBUG
 from tests.support.measured_faces import HEIGHT, WIDTH, face, measured, output_frame
 from tracker.measures.face_measures import FaceMeasurer
 from tracker.measures.intrinsics import Intrinsics

@@ -7,7 +7,7 @@ import pytest
 
 from model.errors import InputError
 from tests.support.measured_faces import face, measured
-from tracker.outputs.table_schema import columns
+from tracker.outputs.table_schema import numbered
 from tracker.outputs.tables import open_table
 
 
@@ -20,13 +20,13 @@ def test_the_same_table_as_csv(tmp_path: Path) -> None:
     ]  # fmt: skip
     paths = tmp_path / "faces.csv", tmp_path / "faces.parquet"
     for path in paths:
-        with open_table(path, 98, scores=True) as table:
+        with open_table(path, numbered(98, scores=True)) as table:
             for frame in frames:
                 table.write(frame)
     with paths[0].open(newline="") as file:
         text = list(csv.reader(file))
     found = parquet.read_table(paths[1])
-    assert found.column_names == text[0] == [c.name for c in columns(98, True)]
+    assert found.column_names == text[0] == [c.name for c in numbered(98, scores=True).columns]
     numbers = np.column_stack([column.to_numpy() for column in found.columns])
     np.testing.assert_allclose(numbers, np.array(text[1:], dtype=float), atol=0.051)
     assert str(found.schema.field("face_id").type) == "int64"
@@ -39,7 +39,7 @@ def test_many_rows_are_written_in_groups(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("tracker.outputs.tables._GROUP", 10)
     path = tmp_path / "faces.parquet"
     frame = measured(face())
-    with open_table(path, 98) as table:
+    with open_table(path, numbered(98)) as table:
         for _ in range(25):
             table.write(frame)
     assert parquet.ParquetFile(path).num_row_groups == 3
@@ -49,5 +49,5 @@ def test_many_rows_are_written_in_groups(tmp_path: Path, monkeypatch: pytest.Mon
 def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(InputError, match=r"propnet-tracker\[parquet\]"):
-        open_table(tmp_path / "faces.parquet", 98)
+        open_table(tmp_path / "faces.parquet", numbered(98))
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from model.errors import InputError
 from tests.support.measured_faces import face, measured, output_frame
 from tests.support.paths import DOCS
 from tracker.measures.face_measures import FaceMeasurer
-from tracker.outputs.table_schema import columns, rows
+from tracker.outputs.table_schema import numbered
 from tracker.outputs.tables import TABLE_SUFFIXES, open_table
 
 ANGLES, PLACE = (10.0, -25.0, 5.0), (30.0, -20.0, 800.0)
@@ -24,20 +24,22 @@ def read(path: Path) -> list[dict[str, float]]:
 
 def test_columns_are_those_of_openface() -> None:
     # The beginning of an OpenFace 2.2 file written with -2Dfp -pose, for its 68 points.
-    names = [column.name for column in columns(68)]
+    names = [column.name for column in numbered(68).columns]
     assert names[:5] == ["frame", "face_id", "timestamp", "confidence", "success"]
     assert names[5:11] == ["pose_Tx", "pose_Ty", "pose_Tz", "pose_Rx", "pose_Ry", "pose_Rz"]
     assert names[16:84] == [f"x_{i}" for i in range(68)]
     assert names[84:] == [f"y_{i}" for i in range(68)]
-    assert [c.name for c in columns(68, True)] == names + [f"score_{i}" for i in range(68)]
+    assert [c.name for c in numbered(68, scores=True).columns] == names + [
+        f"score_{i}" for i in range(68)
+    ]
     assert len(set(names)) == len(names)
 
 
 def test_every_column_is_documented() -> None:
     text = (DOCS / "tables.md").read_text(encoding="utf-8")
-    for column in columns(98, scores=True):
-        numbered = re.sub(r"_\d+$", "_0", column.name)
-        assert f"`{numbered}`" in text, column.name
+    for column in numbered(98, scores=True).columns:
+        first = re.sub(r"_\d+$", "_0", column.name)
+        assert f"`{first}`" in text, column.name
 
 
 @pytest.mark.parametrize("markup", ["cofw29", "ibug68", "wflw98"])
@@ -50,7 +52,7 @@ def test_one_row_per_face_and_frame(tmp_path: Path, markup: str) -> None:
         measured(index=1, timestamp=1001 / 30_000),
         measured(second, index=2, timestamp=3601.123456, markup=markup),
     ]
-    with open_table(path, points) as table:
+    with open_table(path, numbered(points)) as table:
         for frame in frames:
             table.write(frame)
     found = read(path)
@@ -76,7 +78,7 @@ def test_places_in_another_picture(tmp_path: Path) -> None:
     paths = [tmp_path / f"faces{suffix}" for suffix in TABLE_SUFFIXES]
     given = face()
     for path in paths:
-        with open_table(path, 98, place=lambda points: points / (2.0, 1.0)) as table:
+        with open_table(path, numbered(98, place=lambda points: points / (2.0, 1.0))) as table:
             table.write(measured(given))
     wanted = given.landmarks / (2, 1)
     (row,) = read(paths[0])
@@ -97,7 +99,7 @@ def test_places_in_another_picture(tmp_path: Path) -> None:
 
 def test_scores_on_request(tmp_path: Path) -> None:
     path = tmp_path / "faces.csv"
-    with open_table(path, 98, scores=True) as table:
+    with open_table(path, numbered(98, scores=True)) as table:
         table.write(measured(face()))
         table.write(measured(index=1))
     found = read(path)
@@ -111,7 +113,7 @@ def test_a_face_without_a_pose_has_zeros() -> None:
     spot.landmarks = np.full((98, 2), 5, dtype=np.float32)
     frame = measured(spot)
     assert frame.measures[0].pose is None
-    assert rows(frame, 98)[0][5:11] == [0] * 6
+    assert numbered(98).rows(frame)[0][5:11] == [0] * 6
 
 
 def test_smoothing_does_not_hide_blinks() -> None:
@@ -144,7 +146,7 @@ def test_blinks_are_counted_per_face() -> None:
 @pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
 def test_appears_only_when_whole(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"faces{suffix}"
-    with pytest.raises(RuntimeError), open_table(path, 98) as table:
+    with pytest.raises(RuntimeError), open_table(path, numbered(98)) as table:
         table.write(measured(face()))
         assert not path.exists()
         raise RuntimeError
@@ -156,10 +158,10 @@ def test_unusable_outputs(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"faces{suffix}"
     path.write_text("old")
     with pytest.raises(InputError, match="exists already"):
-        open_table(path, 98)
+        open_table(path, numbered(98))
     with pytest.raises(InputError, match=r"does not end in \.csv or \.jsonl or \.parquet"):
-        open_table(tmp_path / "faces.mp4", 98)
-    with open_table(path, 98, overwrite=True) as table:
+        open_table(tmp_path / "faces.mp4", numbered(98))
+    with open_table(path, numbered(98), overwrite=True) as table:
         table.write(measured())
         assert path.read_text() == "old"
     assert path.read_bytes() != b"old"
@@ -175,7 +177,7 @@ def test_full_disk(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("tracker.system.output_file.create_unfinished", lambda path: full)
     with (
         pytest.raises(InputError, match=rf"full\{suffix} cannot be written on: No space left"),
-        open_table(tmp_path / f"full{suffix}", 98) as table,
+        open_table(tmp_path / f"full{suffix}", numbered(98)) as table,
     ):
         table.write(measured(face()))
     assert list(tmp_path.iterdir()) == []

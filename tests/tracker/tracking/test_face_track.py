@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.crop import Region, region_from_landmarks
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tracker.tracking.face_track import Track
 from tracker.tracking.landmark_network import Measurement, plausible
 from tracker.tracking.smoothing import SMOOTHING, FaceFilter, parts

@@ -20,8 +20,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
 
     def build(**options: object) -> tuple[Tracker, SceneEngine, SceneDetector]:
         engine, detector = SceneEngine(), SceneDetector()
-        monkeypatch.setattr(module, "FaceDetector", lambda *_: detector)
-        monkeypatch.setattr(module, "region_from_detection", lambda region: region)
+        monkeypatch.setattr(module, "open_finder", lambda *_: detector)
         return Tracker(engine=engine, options=TrackerOptions(**options)), engine, detector
 
     return build

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from model.crop import Region
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tests.support.face_shapes import face_shape
 from tracker.tracking.offline_smoothing import Recording, follow_twice, smooth_track
 from tracker.tracking.results import Face

@@ -54,8 +54,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
     def build(overlapped: bool = True, **options: object) -> tuple[Tracker, list[str]]:
         events: list[str] = []
         engine = WorkingEngine(events) if overlapped else SceneEngine()
-        monkeypatch.setattr(module, "FaceDetector", lambda *_: LoggedDetector(events))
-        monkeypatch.setattr(module, "region_from_detection", lambda region: region)
+        monkeypatch.setattr(module, "open_finder", lambda *_: LoggedDetector(events))
         tracker = Tracker(engine=engine, options=TrackerOptions(**options))
         is_cut = tracker._is_cut
 
@@ -171,10 +170,10 @@ def test_after_a_failing_detector_the_tracker_goes_on(make: Make) -> None:
         def looks(self, image: object, *, thorough: bool) -> Iterator[list]:
             raise KeyboardInterrupt
 
-    detector, tracker._detector = tracker._detector, Failing()  # type: ignore[assignment]
+    finder, tracker._finder = tracker._finder, Failing()  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
         tracker(image, 1.0)
-    tracker._detector = detector
+    tracker._finder = finder
     (face,) = tracker(image, 1.1)
     assert face.id == 0
     assert events[-1] == "finish"

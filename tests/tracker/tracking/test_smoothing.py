@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from model.markup import COFW, IBUG, WFLW
+from model.shipped_markups import COFW, IBUG, WFLW
 from tests.support.face_shapes import face_shape
 from tracker.tracking.smoothing import (
     SMOOTHING,

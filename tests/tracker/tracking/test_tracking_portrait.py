@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tracker import Face, Tracker, TrackerOptions
 from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame, portrait_motion

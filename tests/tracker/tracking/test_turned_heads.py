@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tracker.assets.portrait import portrait_image
 from tracker.tracking.face_tracker import Tracker
 from train.augmentation.turned_head import Turn, turn_head
