@@ -23,8 +23,8 @@ import torch
 
 from model.errors import InputError
 from model.files import replacing, write_json
-from model.markup import WFLW
 from model.network.propnet import PropNet
+from model.shipped_markups import WFLW
 from model.weights import Metadata, save_network
 from tests.support.commands import Run
 from tests.support.measured_faces import face, measured
@@ -33,6 +33,7 @@ from tests.support.small_network import CONFIG, SIZE
 from tracker.engines.base import ModelInfo
 from tracker.engines.tensorrt.engine_record import ANY_GPU, EngineRecord, write_engine
 from tracker.outputs.aligned_crops import CropWriter
+from tracker.outputs.table_schema import numbered
 from tracker.outputs.tables import open_table
 from tracker.runs.batch_manifest import Manifest
 from tracker.runs.file_series import Result
@@ -50,7 +51,7 @@ ROOM = 16_384
 NOISE = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
 ROW = HistoryRow(1, 1, 1, 1.0, 64, 0.1, 1.0, 1.0)
 RECORD = EngineRecord(
-    ModelInfo("tiny", "wflw98", 64, ""), "", "tensorrt", "10", ANY_GPU, "f16", (1, 1, 8), (), 0, ""
+    ModelInfo("tiny", WFLW, 64, ""), "", "tensorrt", "10", ANY_GPU, "f16", (1, 1, 8), (), 0, ""
 )
 
 # Writes the half of something, gives the word to the test, and writes the rest.
@@ -72,7 +73,7 @@ def picture(path: Path) -> Halves:
 
 
 def table(path: Path) -> Halves:
-    with open_table(path, 98) as writer:
+    with open_table(path, numbered(98)) as writer:
         for index in range(120):
             if index == 60:
                 yield

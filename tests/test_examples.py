@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from model.markup_file import read_markup
+from tests.support.face_files import write_faces
 from tests.support.paths import PORTRAIT_CLIP, ROOT
 from tracker import Tracker
 from tracker.assets.portrait import portrait_image
@@ -23,8 +25,10 @@ from tracker.bench.moving_portrait import portrait_frame
 from tracker.video.frame_source import VideoInfo
 from tracker.video.video_reader import VideoReader
 from tracker.video.video_writer import VideoWriter
+from train.data.datasets import OwnPoints, read_dataset
 
 EXAMPLES = ROOT / "examples"
+OWN = EXAMPLES / "own_points"
 
 
 def load(name: str) -> ModuleType:
@@ -132,6 +136,34 @@ def test_notebook(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     for number in pyplot.get_fignums():
         pyplot.figure(number).canvas.draw()
     pyplot.close("all")
+
+
+def test_pictures_of_pliers(tmp_path: Path) -> None:
+    out = tmp_path / "pliers"
+    result = program(OWN / "draw_pliers.py", out, "--pictures", 5, "--frames", 4)
+    assert result.returncode == 0, result.stderr
+    markup = read_markup(OWN / "pliers.yaml")
+    samples = read_dataset("coco", out, "all", own=OwnPoints(markup))
+    assert len(samples) == 5
+    assert samples[0].load().shape == (240, 320, 3)
+    with VideoReader(out / "clip.mp4") as video:
+        assert len(list(video)) == 4
+
+
+def test_points_picked_out_of_wflws(tmp_path: Path) -> None:
+    data, out = write_faces(tmp_path / "faces"), tmp_path / "twenty"
+    yaml = OWN / "twenty.yaml"
+    result = program(OWN / "points_of_wflw.py", data, yaml, out, "--faces", 7)
+    assert result.returncode == 0, result.stderr
+    samples = read_dataset("coco", out, "all", own=OwnPoints(read_markup(yaml)))
+    assert len(samples) == 7
+    faces = {face.load().tobytes(): face for face in read_dataset("wflw", data, "train")}
+    for sample in samples:
+        face = faces[sample.load().tobytes()]
+        np.testing.assert_allclose(sample.points[:3], face.points[[16, 37, 33]])
+    failed = program(OWN / "points_of_wflw.py", data, OWN / "pliers.yaml", out)
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert "roles, wflw98 must say of every point" in failed.stderr
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)

@@ -121,6 +121,34 @@ def _read_faces(name: str, split: str) -> Callable[[Path], None]:
     return read
 
 
+def _read_own(name: str) -> Callable[[Path], None]:
+    def read(path: Path) -> None:
+        from tests.support.own_files import arrow_markup
+        from train.data.datasets import OwnPoints, read_dataset
+
+        for sample in read_dataset(name, path, "all", own=OwnPoints(arrow_markup())):
+            assert np.isfinite(sample.box).all()
+            assert np.isfinite(sample.points).any()
+            assert sample.load().ndim == 3
+
+    return read
+
+
+def _read_markup(path: Path) -> None:
+    from model.markup_file import markup_from_dict, markup_to_dict, read_markup
+
+    markup = read_markup(path)
+    assert markup_from_dict(markup_to_dict(markup), "again") == markup
+
+
+def _read_detector(path: Path) -> None:
+    from tracker.detection.box_detector import BoxDetector
+
+    for box, score in BoxDetector(path, 0.1, 1)(np.full((48, 64, 3), 200, np.uint8)):
+        assert np.isfinite(box).all()
+        assert math.isfinite(score)
+
+
 def _read_recipe(path: Path) -> None:
     from model.errors import InputError
     from train.recipes.recipe import Recipe, load_recipe
@@ -171,5 +199,10 @@ KINDS = {
         seeds.wflw_lists, damaged_text, _read_faces("wflw", "train"), seeds.LIST, _training
     ),
     "mat": Kind(seeds.mat_files, damaged_mat, _read_faces("cofw", "test"), seeds.MAT, _training),
+    "coco": Kind(seeds.coco_files, damaged_text, _read_own("coco"), "own/a.json", _training),
+    "dlib": Kind(seeds.dlib_files, damaged_text, _read_own("dlib"), "own/a.xml", _training),
+    "csv": Kind(seeds.csv_files, damaged_text, _read_own("csv"), "own/a.csv", _training),
+    "markup": Kind(seeds.markups, damaged_text, _read_markup, "a.yaml"),
+    "detector": Kind(seeds.detectors, damaged_onnx, _read_detector, "a.onnx", _onnx),
     "yaml": Kind(seeds.recipes, damaged_text, _read_recipe, "a.yaml", _training),
 }

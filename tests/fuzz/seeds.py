@@ -8,7 +8,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from model.markup_file import MARKUPS_FOLDER
+from tests.support.box_onnx import LAYOUTS, box_onnx
 from tests.support.face_files import template, write_faces
+from tests.support.own_files import (
+    arrows,
+    coco,
+    write_csv_file,
+    write_dlib_file,
+    write_pictures,
+)
+from tests.support.paths import ROOT
 from tests.support.picture_files import animated_webp, exif, tiff_of_pages, with_avif_turn
 from tests.support.tiny_onnx import METADATA, tiny_onnx
 from tests.support.video_files import make_video, picture, tone
@@ -155,6 +165,43 @@ def mat_files(folder: Path) -> list[bytes]:
         made.append(path.read_bytes())
     (folder / MAT).parent.mkdir()
     return made
+
+
+def coco_files(folder: Path) -> list[bytes]:
+    """Four things with points of one's own, one of them not labelled; and their pictures."""
+    faces = arrows(4)
+    faces[1][2] = np.nan
+    names = write_pictures(folder / "own", faces)
+    return [json.dumps(coco(names, faces, boxes)).encode() for boxes in (True, False)]
+
+
+def dlib_files(folder: Path) -> list[bytes]:
+    """The same for dlib."""
+    faces, made = arrows(4), []
+    names = write_pictures(folder / "own", faces)
+    for numbers in (False, True):
+        write_dlib_file(folder / "own" / "a.xml", names, faces, numbers)
+        made.append((folder / "own" / "a.xml").read_bytes())
+    return made
+
+
+def csv_files(folder: Path) -> list[bytes]:
+    """The same as a table."""
+    faces = arrows(4)
+    write_csv_file(folder / "own" / "a.csv", write_pictures(folder / "own", faces), faces)
+    return [(folder / "own" / "a.csv").read_bytes()]
+
+
+def markups(folder: Path) -> list[bytes]:
+    """The shipped markups, and those of the examples."""
+    del folder
+    paths = sorted(MARKUPS_FOLDER.glob("*.yaml")) + sorted((ROOT / "examples").rglob("*.yaml"))
+    return [path.read_bytes() for path in paths]
+
+
+def detectors(folder: Path) -> list[bytes]:
+    """Detectors of boxes in every layout."""
+    return [box_onnx(folder / f"{name}.onnx", name).read_bytes() for name in LAYOUTS]
 
 
 def recipes(folder: Path) -> list[bytes]:

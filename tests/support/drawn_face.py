@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.crop import Region, crop_matrix, to_crop
 from model.heatmap import crop_to_heatmap, encode_boundaries
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from tests.support.tracked_scene import TEMPLATE
 from tracker.engines.base import Maps
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import PropNetConfig
-from model.markup import WFLW
+from model.shipped_markups import WFLW
 from train.data.datasets import read_dataset
 from train.data.sample import Sample
 from train.recipes.augment_config import AugmentConfig
