@@ -22,6 +22,10 @@ from tests.support.paths import PORTRAIT_CLIP, ROOT
 from tracker import Tracker
 from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame
+from tracker.measures.generic_face import face_model
+from tracker.measures.head_pose import estimate_pose
+from tracker.measures.intrinsics import Intrinsics
+from tracker.measures.openings import eye_openings
 from tracker.video.frame_source import VideoInfo
 from tracker.video.video_reader import VideoReader
 from tracker.video.video_writer import VideoWriter
@@ -161,6 +165,14 @@ def test_points_picked_out_of_wflws(tmp_path: Path) -> None:
     for sample in samples:
         face = faces[sample.load().tobytes()]
         np.testing.assert_allclose(sample.points[:3], face.points[[16, 37, 33]])
+    markup, camera = read_markup(yaml), Intrinsics.from_fov(640, 480)
+    face = face_model("wflw98").points[:, :2] * 2 + [320, 240]
+    own = np.array([face[list(markup.roles.wflw98[i])].mean(axis=0) for i in range(20)])
+    pose, whole = (estimate_pose(p, m, camera) for p, m in ((own, markup), (face, "wflw98")))
+    assert pose is not None
+    assert whole is not None
+    np.testing.assert_allclose(pose.angles, whole.angles, atol=2)
+    assert min(eye_openings(own, markup)) > 0
     failed = program(OWN / "points_of_wflw.py", data, OWN / "pliers.yaml", out)
     assert (failed.returncode, failed.stdout) == (2, "")
     assert "roles, wflw98 must say of every point" in failed.stderr
