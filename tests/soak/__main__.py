@@ -137,7 +137,7 @@ def _report(looks: list[Look], found: Identities) -> str:
         lines.append(f"\n{looks[-1].minutes:.0f} minutes, {share:.0%} of a core.")
     lines.append(
         f"{found.frames} frames, {found.faces} faces, {found.ids} ids, the longest pause within "
-        f"one {found.longest_pause:.2f} s; the stream was silent {found.silences} times."
+        f"one {found.longest_pause:.2f} s; {found.silences} times no frame came for a second."
     )
     return "\n".join(lines)
 

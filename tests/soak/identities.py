@@ -11,7 +11,7 @@ from tracker.tracking.options import TrackerOptions
 
 # Between two frames, when some were dropped, seconds.
 _SLACK = 0.5
-# Longer, and the stream was silent: nobody was away, nobody looked.
+# Longer, and the stream was silent, or the machine too busy: nobody was away, nobody looked.
 _SILENT = 1.0
 
 
@@ -24,7 +24,7 @@ class Identities:
         faces: in these frames.
         ids: different ones.
         longest_pause: within one id, seconds.
-        silences: of the stream.
+        silences: in which no frame came.
         faults: one sentence each.
     """
 
