@@ -108,8 +108,25 @@ class FaceFinder:
         self._detector.close()
 
 
-class BoxFinder:
-    """Things, by a detector of boxes; they are taken to stand upright."""
+class _UprightFinder:
+    """What those have in common that know upright things only, and of no size."""
+
+    def near(self, image: NDArray[np.uint8], region: Region) -> list[Region]:
+        """None: nothing is known of things that are turned."""
+        del image, region
+        return []
+
+    def smallest(self, width: int, height: int) -> int:
+        """See `Finder`."""
+        del width, height
+        return _FEWEST
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class BoxFinder(_UprightFinder):
+    """Things, by a detector of boxes."""
 
     things = "things"
 
@@ -121,22 +138,12 @@ class BoxFinder:
         del thorough
         yield [region_from_box(box) for box, _ in self._detector(image)]
 
-    def near(self, image: NDArray[np.uint8], region: Region) -> list[Region]:
-        """None: it knows upright things only."""
-        del image, region
-        return []
-
-    def smallest(self, width: int, height: int) -> int:
-        """See `Finder`."""
-        del width, height
-        return _FEWEST
-
     def close(self) -> None:
         """Release the network."""
         self._detector.close()
 
 
-class GivenBoxes:
+class GivenBoxes(_UprightFinder):
     """Things where somebody has said that they are; there they are looked for again when lost.
 
     Args:
@@ -154,21 +161,8 @@ class GivenBoxes:
         del image, thorough
         yield self._regions
 
-    def near(self, image: NDArray[np.uint8], region: Region) -> list[Region]:
-        """None: nothing but the boxes is known."""
-        del image, region
-        return []
 
-    def smallest(self, width: int, height: int) -> int:
-        """See `Finder`."""
-        del width, height
-        return _FEWEST
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-class WholeFrame:
+class WholeFrame(_UprightFinder):
     """One thing, which fills the frame."""
 
     things = "things that fill the frame"
@@ -178,17 +172,9 @@ class WholeFrame:
         del thorough
         yield [whole_view(image)]
 
-    def near(self, image: NDArray[np.uint8], region: Region) -> list[Region]:
-        """None: there is the frame only."""
-        del image, region
-        return []
-
     def smallest(self, width: int, height: int) -> int:
         """Half of the frame: less is no thing that fills it."""
         return max(min(width, height) // 2, _FEWEST)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def _face_regions(found: list[Detection]) -> list[Region]:
