@@ -9,6 +9,7 @@ from pathlib import Path
 
 # Data that setuptools takes along only where it is told to.
 _DATA = (
+    "model/markups/*",
     "model/weights/*",
     "tracker/assets/*",
     "train/recipes/*.yaml",
