@@ -169,15 +169,6 @@ def _tracker() -> None:
     cv2.setNumThreads(1)
 
 
-def _training() -> None:
-    _tracker()
-
-
-def _onnx() -> None:
-
-    pass
-
-
 def _torch() -> None:
     import torch
 
@@ -186,23 +177,23 @@ def _torch() -> None:
 
 KINDS = {
     "video": Kind(seeds.videos, damaged, _read_frames, "a.mp4", _tracker),
-    "picture": Kind(seeds.pictures, damaged_png, _read_picture, "a.png", _training),
-    "onnx": Kind(seeds.networks, damaged_onnx, _read_onnx, "a.onnx", _onnx),
+    "picture": Kind(seeds.pictures, damaged_png, _read_picture, "a.png", _tracker),
+    "onnx": Kind(seeds.networks, damaged_onnx, _read_onnx, "a.onnx"),
     "safetensors": Kind(
         seeds.weights, damaged_safetensors, _read_safetensors, "a.safetensors", _torch
     ),
     "checkpoint": Kind(seeds.checkpoints, damaged, _read_checkpoint, "checkpoint.pt", _torch),
     "pts": Kind(
-        seeds.pts_files, damaged_text, _read_faces("300w", "challenge"), seeds.PTS, _training
+        seeds.pts_files, damaged_text, _read_faces("300w", "challenge"), seeds.PTS, _tracker
     ),
     "wflw": Kind(
-        seeds.wflw_lists, damaged_text, _read_faces("wflw", "train"), seeds.LIST, _training
+        seeds.wflw_lists, damaged_text, _read_faces("wflw", "train"), seeds.LIST, _tracker
     ),
-    "mat": Kind(seeds.mat_files, damaged_mat, _read_faces("cofw", "test"), seeds.MAT, _training),
-    "coco": Kind(seeds.coco_files, damaged_text, _read_own("coco"), "own/a.json", _training),
-    "dlib": Kind(seeds.dlib_files, damaged_text, _read_own("dlib"), "own/a.xml", _training),
-    "csv": Kind(seeds.csv_files, damaged_text, _read_own("csv"), "own/a.csv", _training),
+    "mat": Kind(seeds.mat_files, damaged_mat, _read_faces("cofw", "test"), seeds.MAT, _tracker),
+    "coco": Kind(seeds.coco_files, damaged_text, _read_own("coco"), "own/a.json", _tracker),
+    "dlib": Kind(seeds.dlib_files, damaged_text, _read_own("dlib"), "own/a.xml", _tracker),
+    "csv": Kind(seeds.csv_files, damaged_text, _read_own("csv"), "own/a.csv", _tracker),
     "markup": Kind(seeds.markups, damaged_text, _read_markup, "a.yaml"),
-    "detector": Kind(seeds.detectors, damaged_onnx, _read_detector, "a.onnx", _onnx),
-    "yaml": Kind(seeds.recipes, damaged_text, _read_recipe, "a.yaml", _training),
+    "detector": Kind(seeds.detectors, damaged_onnx, _read_detector, "a.onnx"),
+    "yaml": Kind(seeds.recipes, damaged_text, _read_recipe, "a.yaml", _tracker),
 }

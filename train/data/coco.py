@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.files import write_json
 from model.markup import Markup
-from train.data.label_file import checked, find_picture, own_sample, point_columns
+from train.data.label_file import checked, corners, find_picture, own_sample, point_columns
 from train.data.sample import Sample
 
 _NEEDED = {"images": ("id", "file_name"), "annotations": (), "categories": ("id",)}
@@ -44,7 +44,7 @@ def read_coco(file: Path, markup: Markup, *, hidden: bool = False) -> list[Sampl
     """
     values = _read(file)
     names = {_key(image["id"]): image["file_name"] for image in values["images"]}
-    orders = _Orders(values["categories"], markup, file)
+    orders = _Orders(values["categories"], markup)
     samples, places, hidden_only = [], [], 0
     for number, entry in enumerate(values["annotations"]):
         where = f"{file}, annotation {entry.get('id', number)}"
@@ -119,13 +119,14 @@ def write_coco(
 class _Orders:
     """Where the points stand in the keypoints of each category."""
 
-    def __init__(self, categories: list[dict[str, Any]], markup: Markup, file: Path) -> None:
-        self.markup, self._file = markup, file
-        self._names: dict[str, list[str]] = {
-            _key(category["id"]): [str(name) for name in category.get("keypoints") or ()]
+    def __init__(self, categories: list[dict[str, Any]], markup: Markup) -> None:
+        self._markup = markup
+        self._columns = {
+            _key(category["id"]): point_columns(
+                [str(name) for name in category.get("keypoints") or ()], markup
+            )
             for category in categories
         }
-        self._columns = {key: point_columns(names, markup) for key, names in self._names.items()}
 
     def wanted(self, entry: Mapping[str, Any]) -> bool:
         """False for things of a category that is not meant: another one has the markup's names."""
@@ -134,13 +135,13 @@ class _Orders:
 
     def of(self, entry: Mapping[str, Any], count: int, where: str) -> list[int]:
         """Places of the markup's points among the `count` keypoints of an entry."""
-        key = _key(entry.get("category_id"))
-        order = self._columns.get(key) or list(range(self.markup.points))
-        if max(order) >= count or (not self._columns.get(key) and count != self.markup.points):
+        wanted = self._markup.points
+        named = self._columns.get(_key(entry.get("category_id")))
+        if max(named) >= count if named else count != wanted:
             raise InputError(
-                f"{where} has {count} keypoints, the markup {self.markup} has {self.markup.points}."
+                f"{where} has {count} keypoints, the markup {self._markup} has {wanted}."
             )
-        return order
+        return named or list(range(wanted))
 
 
 def _key(identity: object) -> str:
@@ -192,6 +193,4 @@ def _box(value: object, where: str) -> NDArray[np.float64] | None:
         x, y, width, height = np.array(value, dtype=np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(f"{where}: bbox must be four numbers, x, y, width, height.") from error
-    if not (width > 0 and height > 0 and np.isfinite([x, y, width, height]).all()):
-        return None
-    return np.array([x, y, x + width, y + height])
+    return corners(x, y, width, height)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.markup import Markup
-from train.data.label_file import checked, find_picture, own_sample
+from train.data.label_file import checked, corners, find_picture, own_sample
 from train.data.sample import Sample
 
 _BOX = ("box_x", "box_y", "box_width", "box_height")
@@ -91,6 +91,4 @@ def _cell(row: Row, column: str, where: str) -> float:
 
 def _box(row: Row, where: str) -> NDArray[np.float64] | None:
     x, y, width, height = (_cell(row, column, where) for column in _BOX)
-    if not (width > 0 and height > 0 and np.isfinite([x, y]).all()):
-        return None
-    return np.array([x, y, x + width, y + height])
+    return corners(x, y, width, height)

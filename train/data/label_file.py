@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -59,13 +60,26 @@ def find_picture(label_file: Path, name: object, where: str) -> Path:
     if not isinstance(name, str) or not name or "\0" in name:
         raise InputError(f"{where}: {name!r} is no name of a picture.")
     relative = Path(name.replace("\\", "/"))
-    for folder in _FOLDERS:
-        path = (label_file.parent / folder).resolve() / relative
+    for folder in _folders(label_file.parent):
+        path = folder / relative
         # Names that no file can have are an error of their own.
         with suppress(OSError):
             if path.is_file():
                 return path
     raise InputError(f"{where}: there is no picture {name} beside {label_file}, nor in 'images'.")
+
+
+@lru_cache(maxsize=8)
+def _folders(parent: Path) -> list[Path]:
+    """Where pictures may lie; asked once for each label file, and not for each of its entries."""
+    return [(parent / folder).resolve() for folder in _FOLDERS]
+
+
+def corners(x: float, y: float, width: float, height: float) -> NDArray[np.float64] | None:
+    """A box as x_min, y_min, x_max, y_max; None for one of no size, or that is not given (NaN)."""
+    if not (width > 0 and height > 0 and np.isfinite([x, y, width, height]).all()):
+        return None
+    return np.array([x, y, x + width, y + height])
 
 
 def point_columns(names: Sequence[str], markup: Markup) -> list[int] | None:
