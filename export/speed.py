@@ -35,8 +35,7 @@ from tracker.engines.base import Engine, PointEngine
 from tracker.engines.onnx_file import read_onnx
 from tracker.system.number_list import parse_numbers
 
-# Long enough for a steady clock, and enough runs for a median.
-_SECONDS = 2.0
+# Enough for a median.
 _RUNS = 10
 _WARM_UP = 3
 # A processor computes f16 graphs by converting to f32 and back: a check, not a way to run.
@@ -100,11 +99,17 @@ def speed(
     size: Annotated[
         int, typer.Option("--input-size", help="Side of the input of --untrained, pixels.")
     ] = 256,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="Of each measurement: enough for a steady clock.")
+    ] = 2.0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures here; replaces the file.")
     ] = None,
 ) -> None:
-    """Measure the network alone in every engine that runs here."""
+    """Measure the network alone in every engine that runs here.
+
+    The JSON file is written anew after each batch size: who stops this has what was measured.
+    """
     if json_file is not None:
         reserve_output(json_file, overwrite=True)
     with ExitStack() as stack:
@@ -117,6 +122,7 @@ def speed(
             batch=batch,
             threads=threads,
             graphs=graphs,
+            seconds=seconds,
             json_file=json_file,
         )
 
@@ -128,6 +134,7 @@ def _measure(
     batch: str,
     threads: int | None,
     graphs: bool,
+    seconds: float,
     json_file: Path | None,
 ) -> None:
     """Measure, print and write; see `speed`."""
@@ -144,7 +151,20 @@ def _measure(
     network = Network(weights, file, None, crops, threads, graphs, int8_network(weights))
     console = Console()
     limits: dict[str, Limit] = {}
-    results, missing = [], {}
+    results: list[Speed] = []
+    missing: dict[str, str] = {}
+
+    def keep() -> None:
+        if json_file is not None:
+            figures = {
+                "weights": metadata.name,
+                "input_size": size,
+                "limits": {kind: asdict(limit) for kind, limit in limits.items()},
+                "engines": [asdict(result) for result in results],
+                "not_measured": missing,
+            }
+            write_json(json_file, figures)
+
     for name in names:
         try:
             with console.status(f"measuring {name}"), opened(name, network) as engine:
@@ -158,11 +178,13 @@ def _measure(
                 limit = limits.get(kind)
                 for count in batches:
                     least = limit.seconds(work, count) if limit else None
-                    results.append(_speed(name, engine, crops[:count], least))
+                    results.append(_speed(name, engine, crops[:count], least, seconds))
+                    keep()
         except InputError as error:
             if engines != "all":
                 raise
             missing[name] = str(error)
+    keep()
     console.print(_table(f"{metadata.name}, {size} x {size}", results))
     for kind, limit in limits.items():
         console.print(
@@ -170,15 +192,6 @@ def _measure(
         )
     for name, reason in missing.items():
         console.print(f"not measured: {name}: {reason}", soft_wrap=True, highlight=False)
-    if json_file is not None:
-        figures = {
-            "weights": metadata.name,
-            "input_size": size,
-            "limits": {kind: asdict(limit) for kind, limit in limits.items()},
-            "engines": [asdict(result) for result in results],
-            "not_measured": missing,
-        }
-        write_json(json_file, figures)
 
 
 def _kind(name: str) -> tuple[Device, int]:
@@ -188,12 +201,14 @@ def _kind(name: str) -> tuple[Device, int]:
     return "cuda" if on_gpu else "cpu", width
 
 
-def _speed(name: str, engine: Engine, crops: NDArray[np.uint8], least: float | None) -> Speed:
+def _speed(
+    name: str, engine: Engine, crops: NDArray[np.uint8], least: float | None, long: float
+) -> Speed:
     """Measure an engine with a batch for which the device needs `least` seconds, if known."""
-    seconds = _time(engine, crops)
-    here = there = _time(lambda batch: decode(engine(batch)), crops)
+    seconds = _time(engine, crops, long)
+    here = there = _time(lambda batch: decode(engine(batch)), crops, long)
     if isinstance(engine, PointEngine):
-        there = _time(lambda batch: engine.start(batch, DEFAULT_DECODER)(), crops)
+        there = _time(lambda batch: engine.start(batch, DEFAULT_DECODER)(), crops, long)
     return Speed(
         name,
         engine.description,
@@ -206,12 +221,14 @@ def _speed(name: str, engine: Engine, crops: NDArray[np.uint8], least: float | N
     )
 
 
-def _time(run: Callable[[NDArray[np.uint8]], object], crops: NDArray[np.uint8]) -> float:
-    """Median seconds of a call."""
+def _time(
+    run: Callable[[NDArray[np.uint8]], object], crops: NDArray[np.uint8], seconds: float
+) -> float:
+    """Median seconds of a call, measured for so many seconds."""
     for _ in range(_WARM_UP):
         run(crops)
     times: list[float] = []
-    while len(times) < _RUNS or sum(times) < _SECONDS:
+    while len(times) < _RUNS or sum(times) < seconds:
         start = perf_counter()
         run(crops)
         times.append(perf_counter() - start)

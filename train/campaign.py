@@ -139,6 +139,7 @@ def campaign(
             command = (*PYTHON, "train.run", *common, *loading, *words)
             steps.run("train", command, seconds, environment=compiler, tick=outgoing.follow)
             _copy_metrics(best.parent, reports)
+            _take_last(best)
         if steps.wanted("weights", best):
             outgoing.follow()
             steps.diary.facts["weights"] = outgoing.state
@@ -165,6 +166,13 @@ def _copy_metrics(run: Path, reports: Path) -> None:
     for name in ("metrics.csv", "metrics.png"):
         if (run / name).is_file():
             shutil.copyfile(run / name, reports / name)
+
+
+def _take_last(best: Path) -> None:
+    """Where a run was cut off before its first epoch was judged, the last weights are the best."""
+    last = best.with_stem("last")
+    if last.is_file() and not best.exists():
+        shutil.copyfile(last, best)
 
 
 def _measure_speed(

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,6 @@ import numpy as np
 import pytest
 
 import export.speed as speed_module
-from export.speed import speed
 from model.config import VARIANTS
 from model.errors import InputError
 from tests.support.missing_engines import only_onnxruntime
@@ -16,10 +16,11 @@ from tracker.bench.device_limit import Limit
 from tracker.bench.network_cost import network_work
 from tracker.bench.torch_roofline import torch_limit
 
+speed = partial(speed_module.speed, seconds=0.0)
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed_module, "_SECONDS", 0.0)
     monkeypatch.setattr(speed_module, "_RUNS", 3)
     monkeypatch.setattr(speed_module, "measure_limit", lambda device, width: Limit(1e9, 1e9))
 
@@ -69,11 +70,15 @@ def test_figures_of_every_engine_and_batch(
 
 
 def test_the_middle_of_the_times_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Three warm-up calls, then runs of 1, 5 and 2 seconds.
+    # Three warm-up calls, then runs of 1, 5 and 2 seconds: 6.5 are asked for.
     clock = iter([0.0, 1.0, 1.0, 6.0, 6.0, 8.0])
     monkeypatch.setattr(speed_module, "perf_counter", lambda: next(clock))
     calls: list[int] = []
-    seconds = speed_module._time(lambda crops: calls.append(len(crops)), np.zeros((2, 1)))  # type: ignore[arg-type,return-value]
+    seconds = speed_module._time(
+        lambda crops: calls.append(len(crops)),  # type: ignore[func-returns-value]
+        np.zeros((2, 1)),  # type: ignore[arg-type]
+        6.5,
+    )
     assert seconds == 2
     assert calls == [2] * 6
 
@@ -124,11 +129,27 @@ def test_points_are_timed_where_they_are_decoded(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(speed_module, "decode", slow)
     crops = np.zeros((4, 16, 16, 3), dtype=np.uint8)
-    result = speed_module._speed("x", Decoding(clock), crops, 0.5)  # type: ignore[arg-type]
+    result = speed_module._speed("x", Decoding(clock), crops, 0.5, 0.0)  # type: ignore[arg-type]
     assert result.milliseconds == 2000
     assert result.decoded_here_milliseconds == 3000
     assert result.points_milliseconds == 500
     assert (result.faces_per_second, result.times_limit) == (2, 4)
+
+
+def test_who_stops_it_has_what_was_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real, file = speed_module._speed, tmp_path / "figures.json"
+
+    def stopped(name: str, engine: Any, crops: np.ndarray, *times: Any) -> speed_module.Speed:
+        if len(crops) > 1:
+            raise KeyboardInterrupt
+        return real(name, engine, crops, *times)
+
+    monkeypatch.setattr(speed_module, "_speed", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        speed(weights=str(exported_small()[0]), engines="onnxruntime", batch="1,2", json_file=file)
+    assert [engine["batch"] for engine in json.loads(file.read_text())["engines"]] == [1]
 
 
 def test_networks_that_nobody_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

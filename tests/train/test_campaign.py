@@ -16,7 +16,7 @@ from model.errors import InputError
 from model.weights import load_network
 from tests.support.face_files import write_faces
 from tests.support.paths import ROOT
-from train.campaign import PHASES, app
+from train.campaign import PHASES, _take_last, app
 from train.phases.weight_parts import join_weights
 
 RECIPE = """
@@ -114,6 +114,18 @@ def test_one_that_is_told_to_end_takes_its_children_along(tmp_path: Path) -> Non
         ["ps", "-eo", "args"], capture_output=True, text=True, check=True
     ).stdout
     assert str(work) not in processes
+
+
+def test_weights_that_were_never_judged_are_better_than_none(tmp_path: Path) -> None:
+    best = tmp_path / "best.safetensors"
+    _take_last(best)
+    assert not best.exists()
+    (tmp_path / "last.safetensors").write_text("last")
+    _take_last(best)
+    assert best.read_text() == "last"
+    best.write_text("judged")
+    _take_last(best)
+    assert best.read_text() == "judged"
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,8 @@ def test_a_signal_saves_and_leaves(
     with pytest.raises(Interrupted, match=f"stopped by {number.name}") as caught:
         trainer(faces, settings, report).run()
     assert caught.value.number == number
+    # An epoch is longer than that: without a score, but there.
+    assert "not judged" in load_network(tmp_path / "last.safetensors")[1].notes
     assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == before
     resumed = trainer(faces, settings)
     assert resumed.progress.step == 4  # the step after which the signal was seen

@@ -146,6 +146,9 @@ class Trainer:
                 break
             if number or now - saved > 60 * self.config.checkpoint_minutes:
                 self._save()
+                if self.world.leads:
+                    # What is cut off before the end of its first epoch has weights too.
+                    self._save_weights("last", stage)
                 saved = now
             if number:
                 raise Interrupted(number)
