@@ -163,6 +163,16 @@ def test_errors_of_turned_heads_are_fractions_of_the_distance_before_the_turn() 
     assert seen.errors[0] == pytest.approx(np.full(98, 3 / 60), abs=0.003)
 
 
+def test_errors_of_profiles_are_fractions_of_the_distance_from_ahead() -> None:
+    # Seen from the side all points are closer together, but not one above the other.
+    points = template() * np.array([6.0, 30.0]) + SIZE / 2 - 0.5
+    crop = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
+    seen = observe(Shifted([points], 3.0), [View("tracked", crop, points)])
+    half = float(np.ptp(points[:, 1])) / 2
+    assert half > 2 * float(WFLW.normalizer(points))
+    assert seen.errors[0] == pytest.approx(np.full(98, 3 / half), abs=0.2 / half)
+
+
 def made_up(count: int, seed: int) -> Observations:
     """Faces whose peaks say exactly how likely they are to be found."""
     rng = np.random.default_rng(seed)
