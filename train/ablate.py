@@ -10,7 +10,7 @@ import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -23,9 +23,11 @@ from tracker.engines.base import Engine
 from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
 from train.evaluation.landmark_errors import evaluate
 from train.evaluation.metrics import summarize
+from train.learning.precision import HELP as PRECISION_HELP
+from train.learning.precision import choose_precision
 from train.learning.processes import check_device
 from train.recipes.recipe import Stage, load_recipe
-from train.recipes.run_config import RunConfig, TrainingPrecision
+from train.recipes.run_config import RunConfig
 from train.trials.ablation_report import RESULT, read_results, to_json, to_tables
 from train.trials.paper_variants import network_of, recipe_of, variants_of
 from train.trials.trial_runs import numbers, run_trials, trial_epochs
@@ -53,7 +55,7 @@ def main(
         str, typer.Option(help="Name in train/recipes, or a .yaml file; its stages do not count.")
     ] = "cpu",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="bf16 (mixed) or f32.")] = "bf16",
+    precision: Annotated[str, typer.Option(help=PRECISION_HELP)] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Loading processes.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of torch.")] = None,
     report: Annotated[
@@ -99,7 +101,7 @@ def main(
             max_minutes=None,
             seed=seed,
             workers=workers,
-            precision=cast(TrainingPrecision, precision),
+            precision=choose_precision(precision, device),
             recipe_name=Path(recipe).stem,
         )
         for seed in numbers("--seeds", seeds)

@@ -79,7 +79,7 @@ def campaign(
         str, typer.Option(metavar="N,...", help="Views per step to try.")
     ] = "32,64,128",
     workers: Annotated[int, typer.Option(min=0, help="Loading processes.")] = 15,
-    precision: Annotated[str, typer.Option(help="Of training: bf16 or f32.")] = "bf16",
+    precision: Annotated[str, typer.Option(help="Of training: auto, bf16 or f32.")] = "auto",
     engine: Annotated[
         str, typer.Option(help="Engine to time: a name of export.speed.")
     ] = "torch-f16",

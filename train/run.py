@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import torch
 import typer
@@ -18,10 +18,12 @@ from train.data.split import DEV_SHARE
 from train.data.training_sets import read_training_sets
 from train.learning.loader_signals import Interrupted
 from train.learning.own_points import for_points, limits
+from train.learning.precision import HELP as PRECISION_HELP
+from train.learning.precision import choose_precision
 from train.learning.processes import check_device, join_world
 from train.learning.progress_bar import run_shown
 from train.recipes.recipe import load_recipe
-from train.recipes.run_config import RunConfig, TrainingPrecision
+from train.recipes.run_config import RunConfig
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -76,7 +78,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Loading processes.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="bf16 (mixed) or f32.")] = "bf16",
+    precision: Annotated[str, typer.Option(help=PRECISION_HELP)] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of torch.")] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     checkpoint_minutes: Annotated[
@@ -101,7 +103,7 @@ def train(
         seed=seed,
         workers=workers,
         compile=compile_,
-        precision=cast(TrainingPrecision, precision),
+        precision=choose_precision(precision, device),
         recipe_name=Path(recipe).stem,
         checkpoint_minutes=checkpoint_minutes,
         init=init,

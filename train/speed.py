@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,10 +15,12 @@ from model.errors import run_command
 from model.files import reserve_output, write_json
 from tracker.system.number_list import parse_numbers
 from train.data.datasets import markup_of, read_dataset
+from train.learning.precision import HELP as PRECISION_HELP
+from train.learning.precision import choose_precision
 from train.learning.processes import check_device, join_world
 from train.learning.step_speed import StepSpeed, measure_loading, measure_steps
 from train.recipes.recipe import Stage, load_recipe
-from train.recipes.run_config import RunConfig, TrainingPrecision
+from train.recipes.run_config import RunConfig
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -40,7 +42,7 @@ def speed(
     ] = False,
     workers: Annotated[int, typer.Option(min=0, help="Loading processes.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="bf16 (mixed) or f32.")] = "bf16",
+    precision: Annotated[str, typer.Option(help=PRECISION_HELP)] = "auto",
     seconds: Annotated[float, typer.Option(min=0, help="Of each measurement.")] = 3.0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures here; replaces the file.")
@@ -58,7 +60,7 @@ def speed(
         max_minutes=None,
         workers=workers,
         compile=compile_,
-        precision=cast(TrainingPrecision, precision),
+        precision=choose_precision(precision, device),
     )
     if json_file is not None:
         reserve_output(json_file, overwrite=True)

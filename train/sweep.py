@@ -9,7 +9,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -26,9 +26,11 @@ from train.data.sample import Sample
 from train.evaluation.landmark_errors import evaluate
 from train.evaluation.metrics import summarize
 from train.evaluation.predict import DetectorLocator
+from train.learning.precision import HELP as PRECISION_HELP
+from train.learning.precision import choose_precision
 from train.learning.processes import check_device
 from train.recipes.recipe import load_recipe
-from train.recipes.run_config import RunConfig, TrainingPrecision
+from train.recipes.run_config import RunConfig
 from train.trials.recipe_changes import Change, load_changes
 from train.trials.sweep_report import RESULT, read_results, to_rows, to_table
 from train.trials.trial_runs import numbers, run_trials, trial_epochs
@@ -62,7 +64,7 @@ def main(
         int | None, typer.Option(help="that of the base in faces seen, rounded up to whole epochs.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="bf16 (mixed) or f32.")] = "bf16",
+    precision: Annotated[str, typer.Option(help=PRECISION_HELP)] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Loading processes.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of torch.")] = None,
     report: Annotated[
@@ -106,7 +108,7 @@ def main(
             max_minutes=None,
             seed=seed,
             workers=workers,
-            precision=cast(TrainingPrecision, precision),
+            precision=choose_precision(precision, device),
             recipe_name=Path(recipe).stem,
             init=init,
             teachers=change.teachers,

@@ -268,7 +268,7 @@ def test_a_finished_run_stays_finished(
         ({"epochs": None, "max_minutes": 5.0}, "epochs, max_minutes"),
         ({"recipe": replace(RECIPE, learning_rate=0.1)}, "recipe"),
         ({"network": replace(TINY, blur_kernel=5)}, "network"),
-        ({"precision": "f32"}, "precision"),
+        ({"precision": "bf16"}, "precision"),
     ],
 )
 def test_other_settings_do_not_resume(
@@ -550,7 +550,7 @@ def refusal(
         (["--epochs", 1, "--model", "big"], "unknown model 'big': use one of propnet, propnet-m"),
         (["--epochs", 1, "--recipe", "fast"], "no recipe fast: give a .yaml file or one of cpu"),
         (["--epochs", 1, "--device", "tpu"], "unknown device 'tpu': use auto, cpu or cuda."),
-        (["--epochs", 1, "--precision", "f16"], "unknown precision 'f16': use bf16 or f32."),
+        (["--epochs", 1, "--precision", "f16"], "unknown precision 'f16': use auto, bf16 or f32."),
         (["--epochs", 1, "--data", "nowhere"], "the dataset folder nowhere does not exist."),
     ],
 )

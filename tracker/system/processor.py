@@ -33,6 +33,12 @@ def has_dot_products() -> bool:
     )
 
 
+@cache
+def has_bf16_matrices() -> bool:
+    """Whether training in bf16 is faster than in f32 here; only Linux tells."""
+    return "amx_bf16" in _linux_flags()
+
+
 def vector_features() -> list[str]:
     """Which vector instructions that matter to networks this processor has, for people."""
     known, flags = _numpy_features(), _linux_flags()

@@ -37,7 +37,7 @@ class RunConfig:
         workers: processes that load; 0 loads in this process (best on two cores).
         compile: fuse the network's blocks with torch.compile.
         precision: "bf16" computes the network in mixed precision, twice as fast where the hardware
-            has it; "f32" for hardware that has not. The loss is float32 either way.
+            has it (`train.learning.precision` says where). The loss is float32 either way.
         recipe_name: for the notes in the weights.
         checkpoint_minutes: work that a kill may cost; 0 saves after every step.
         init: weights to start from instead of random ones, a shipped name or a .safetensors file.
@@ -55,7 +55,7 @@ class RunConfig:
     seed: int = 0
     workers: int = 0
     compile: bool = False
-    precision: TrainingPrecision = "bf16"
+    precision: TrainingPrecision = "f32"
     recipe_name: str = ""
     checkpoint_minutes: float = 5.0
     init: str | None = None

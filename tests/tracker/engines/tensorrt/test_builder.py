@@ -71,7 +71,8 @@ def exported(name: str) -> onnx.ModelProto:
     return with_outputs(graph, {OUTPUT})
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+# `propnet` is twice the stacks of `propnet-m`, of the same layers, and takes a minute to export.
+@pytest.mark.parametrize("name", ["propnet-m", "propnet-s", "propnet-xs"])
 def test_an_f16_engine_of_each_model(name: str, flavour: Flavour) -> None:
     model = exported(name)
     size = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
