@@ -27,6 +27,9 @@ from tracker.assets.portrait import portrait_crops
 from tracker.engines.base import PointEngine
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.torch import open_torch_engine
+from train.data.datasets import DEFAULT_SPLITS, SPLITS
+from train.data.network_faces import read_network_faces
+from train.evaluation.engine_choice import check_choice
 
 # Pixels of the crop. Two 32-bit engines differ by the order of sums: measured below 0.02.
 EXACT_TOLERANCE = 0.1
@@ -81,8 +84,11 @@ def check(
         Path | None, typer.Option(help="An .engine file [default: built for this GPU].")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder in WFLW layout: up to 200 test faces and their NME.")
+        Path | None, typer.Option(help="Dataset folder: up to 200 test faces and their NME.")
     ] = None,
+    dataset: Annotated[
+        str, typer.Option(help="Layout: wflw, 300w or cofw; coco, dlib or csv for own points.")
+    ] = "wflw",
     engines: Annotated[
         str, typer.Option(metavar="all|NAME,...", help=f"Of {', '.join(CANDIDATES)}.")
     ] = "all",
@@ -100,16 +106,20 @@ def check(
     listed with the reason; one that is asked for by name must run.
     """
     names = chosen(engines)
+    check_choice("dataset", dataset, tuple(SPLITS))
     if json_file is not None:
         reserve_output(json_file, overwrite=True)
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
         file = _find_onnx(weights, onnx_file, Path(folder), console)
-        size = read_onnx(str(file)).info.input_size
+        info = read_onnx(str(file)).info
+        size = info.input_size
         crops = portrait_crops(size)
         labelled = None
         if data is not None:
-            labelled = labelled_crops(data, size)
+            split = DEFAULT_SPLITS[dataset]
+            faces = read_network_faces(dataset, [data], split, info.name, info.markup)
+            labelled = labelled_crops(faces, size)
             crops = np.concatenate([labelled.images, crops])
         eight = int8_network(weights, int8)
         network = Network(weights, file, tensorrt, crops, threads, int8=eight)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.crop import crop_image, crop_matrix, region_from_box, to_crop
-from model.shipped_markups import WFLW
-from train.data.datasets import read_dataset
+from model.markup import Markup
+from train.data.sample import Sample
+from train.evaluation.landmark_errors import check_comparable
+from train.evaluation.metrics import face_errors
 
 # Faces that are enough to meet hard ones.
 MAX_FACES = 200
@@ -22,36 +24,39 @@ class LabelledCrops:
 
     Attributes:
         images: [N, S, S, 3], uint8, RGB.
-        points: [N, 98, 2], true landmarks in crop pixels.
+        points: [N, K, 2], true landmarks in crop pixels; NaN where one is not labelled.
+        markup: of the landmarks.
     """
 
     images: NDArray[np.uint8]
     points: NDArray[np.float64]
+    markup: Markup
 
     def nme(self, landmarks: NDArray[np.float64]) -> float:
-        """Mean error of landmarks [N, 98, 2], crop pixels, in percent of the inter-ocular distance.
+        """Mean error of landmarks [N, K, 2], crop pixels, in percent of the normalising distance.
 
         The crop is a similarity of the picture, so the error is the picture's.
         """
-        errors = np.linalg.norm(landmarks - self.points, axis=-1).mean(axis=-1)
-        return float(100 * np.mean(errors / WFLW.normalizer(self.points)))
+        return float(100 * face_errors(landmarks, self.points, self.markup).mean())
 
 
-def labelled_crops(root: Path, size: int) -> LabelledCrops:
-    """Up to 200 faces of a folder in WFLW's layout, cut out as in evaluation.
+def labelled_crops(samples: Sequence[Sample], size: int) -> LabelledCrops:
+    """Up to 200 faces, cut out as in evaluation.
 
     Args:
-        root: holds WFLW_annotations/ and WFLW_images/.
+        samples: the faces, at least one, all in one markup.
         size: side of the crops, pixels.
 
     Raises:
-        InputError: no such folder, list or picture.
+        InputError: a picture that cannot be read, or a face whose normalising distance is 0.
     """
-    samples = read_dataset("wflw", root, "test")[:MAX_FACES]
+    samples = samples[:MAX_FACES]
+    markup = samples[0].markup
+    check_comparable(markup, samples)
     regions = [region_from_box(sample.box) for sample in samples]
+    pairs = list(zip(samples, regions, strict=True))
     return LabelledCrops(
-        np.stack([crop_image(s.load(), r, size) for s, r in zip(samples, regions, strict=True)]),
-        np.stack(
-            [to_crop(s.points, crop_matrix(r, size)) for s, r in zip(samples, regions, strict=True)]
-        ),
+        np.stack([crop_image(sample.load(), region, size) for sample, region in pairs]),
+        np.stack([to_crop(sample.points, crop_matrix(region, size)) for sample, region in pairs]),
+        markup,
     )

@@ -24,6 +24,9 @@ from model.weights import Metadata, load_network
 from tracker.assets.portrait import portrait_crops
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
 from tracker.engines.torch import TorchEngine, model_info
+from train.data.datasets import DEFAULT_SPLITS, SPLITS
+from train.data.network_faces import read_network_faces
+from train.evaluation.engine_choice import check_choice
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -47,8 +50,11 @@ def export(
     ] = False,
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder in WFLW layout whose test faces are compared as well."),
+        typer.Option(help="Dataset folder whose test faces are compared as well."),
     ] = None,
+    dataset: Annotated[
+        str, typer.Option(help="Layout: wflw, 300w or cofw; coco, dlib or csv for own points.")
+    ] = "wflw",
     input_size: Annotated[
         int | None, typer.Option(help="Side of the input, pixels [default: as trained].")
     ] = None,
@@ -69,6 +75,7 @@ def export(
         # An engine of ours that no longer fits is built again without being asked to.
         reserve_output(tensorrt, (".engine",), overwrite=True)
         request = EngineRequest.make(tensorrt, precision, batch, rtx, overwrite)
+    check_choice("dataset", dataset, tuple(SPLITS))
     network, metadata = load_network(weights)
     size = input_size or metadata.input_size
     step = 4 * 2**metadata.config.depth
@@ -76,7 +83,9 @@ def export(
         raise InputError(f"--input-size {size} must be a multiple of {step}.")
     crops = portrait_crops(size)
     if data is not None:
-        crops = np.concatenate([crops, labelled_crops(data, size).images])
+        name, markup = metadata.name, metadata.config.markup
+        faces = read_network_faces(dataset, [data], DEFAULT_SPLITS[dataset], name, markup)
+        crops = np.concatenate([crops, labelled_crops(faces, size).images])
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
         file = out or Path(folder) / f"{metadata.name}.onnx"

@@ -31,7 +31,8 @@ from tracker.tracking.options import TrackerOptions
 from train.confidence.calibration_fit import Assessment, assess, figures, fit_calibration
 from train.confidence.confidence_views import KINDS, make_views
 from train.confidence.peak_observations import Observations, choose, observe
-from train.data.datasets import DEFAULT_SPLITS, SPLITS, OwnPoints, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, SPLITS
+from train.data.network_faces import read_network_faces
 from train.data.sample import Sample
 from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs
 
@@ -81,9 +82,11 @@ def main(
     _check_out(out, overwrite)
     with closing(_open(engine, weights, device, threads)) as network:
         info = network.info
-        dev = _read(dataset, data[:1], DEFAULT_SPLITS[dataset], network)
+        own = (info.name, info.markup)
+        dev = read_network_faces(dataset, data[:1], DEFAULT_SPLITS[dataset], *own)
         if out is not None:
-            seen = _observe(network, _read(dataset, data, "train", network), views, seed, "fit")
+            faces = read_network_faces(dataset, data, "train", *own)
+            seen = _observe(network, faces, views, seed, "fit")
             calibration = fit_calibration(seen)
         else:
             calibration = info.calibration or UNCALIBRATED
@@ -124,19 +127,6 @@ def _open(engine: str, weights: str, device: str, threads: int | None) -> Engine
             torch.set_num_threads(threads)
         return open_torch_engine(weights, device, "f32")
     return create_engine("auto" if engine == "torch" else engine, weights, threads)
-
-
-def _read(dataset: str, roots: Sequence[Path], split: str, network: Engine) -> list[Sample]:
-    """The faces of a split of all folders, with the network's own points."""
-    own = OwnPoints(network.info.markup)
-    samples = [sample for root in roots for sample in read_dataset(dataset, root, split, own=own)]
-    found = samples[0].markup if samples else None
-    if found != network.info.markup:
-        raise InputError(
-            f"{network.info.name} finds the points of {network.info.markup}, the faces have those "
-            f"of {found or 'none'}: calibrate with faces of the same markup."
-        )
-    return samples
 
 
 def _observe(

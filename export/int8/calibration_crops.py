@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from export.labelled_crops import LabelledCrops
 from model.crop import Region, crop_image, crop_matrix, region_from_box, to_crop
 from model.errors import InputError
-from train.data.datasets import read_dataset
 from train.data.sample import Sample
 
 # How far the tracker's region is from the true box: the error of the detector or of a head that
@@ -34,12 +32,12 @@ class TrainingCrops:
 
 
 def training_crops(
-    roots: Sequence[Path], size: int, calibration: int, choice: int
+    samples: Sequence[Sample], size: int, calibration: int, choice: int
 ) -> TrainingCrops:
-    """Random faces of the training splits, cut out a little off as a tracker does.
+    """Random faces, cut out a little off as a tracker does.
 
     Args:
-        roots: folders in WFLW's layout.
+        samples: of the training splits, all in one markup.
         size: side of the crops, pixels.
         calibration: crops to calibrate on.
         choice: crops to choose on.
@@ -48,9 +46,8 @@ def training_crops(
         The crops, the same every time.
 
     Raises:
-        InputError: a missing folder, list or picture, or too few faces.
+        InputError: too few faces, or a picture that cannot be read.
     """
-    samples = [sample for root in roots for sample in read_dataset("wflw", root, "train")]
     if len(samples) < calibration + choice:
         raise InputError(
             f"the training split has {len(samples)} faces, calibration needs "
@@ -61,7 +58,9 @@ def training_crops(
     images, points = zip(*(_crop(sample, size, rng) for sample in picked), strict=True)
     return TrainingCrops(
         np.stack(images[:calibration]),
-        LabelledCrops(np.stack(images[calibration:]), np.stack(points[calibration:])),
+        LabelledCrops(
+            np.stack(images[calibration:]), np.stack(points[calibration:]), samples[0].markup
+        ),
     )
 
 

@@ -18,6 +18,8 @@ from tests.support.tiny_onnx import METADATA, tiny_onnx
 from tracker.assets.portrait import portrait_crops
 from tracker.engines.base import ModelInfo
 from tracker.engines.torch import open_torch_engine
+from train.data.datasets import read_dataset
+from train.data.sample import Sample
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +141,9 @@ def test_nme_on_labelled_faces(
 
     engine = open_torch_engine(small["weights"], "cpu")
     exact = landmarks_of(engine, crops)
-    labelled = LabelledCrops(crops, exact)
-    monkeypatch.setattr(check_module, "labelled_crops", lambda root, size: labelled)
+    labelled = LabelledCrops(crops, exact, WFLW)
+    monkeypatch.setattr(check_module, "read_network_faces", lambda *_: [])
+    monkeypatch.setattr(check_module, "labelled_crops", lambda samples, size: labelled)
     _swap(monkeypatch, "openvino-bf16", Shifted(small["weights"], 1))
     file = tmp_path / "figures.json"
     with pytest.raises(SystemExit):
@@ -231,7 +234,7 @@ def test_the_f16_graph_runs_and_says_so(small: dict[str, Any], crops: np.ndarray
 
 
 def test_labelled_crops_are_those_of_evaluation(data_root: Path) -> None:
-    labelled = labelled_crops(data_root / "faces", 64)
+    labelled = labelled_crops(read_dataset("wflw", data_root / "faces", "test"), 64)
     assert labelled.images.shape == (len(labelled.points), 64, 64, 3)
     assert len(labelled.points) <= 200
     # The crop leaves a margin around the landmarks.
@@ -254,9 +257,8 @@ def test_requirement_2_on_labelled_faces(
     """
     step = 1 if name == "propnet-s" else 4
 
-    def fewer(root: Path, size: int) -> LabelledCrops:
-        every = labelled_crops(root, size)
-        return LabelledCrops(every.images[::step], every.points[::step])
+    def fewer(samples: list[Sample], size: int) -> LabelledCrops:
+        return labelled_crops(samples[::step], size)
 
     monkeypatch.setattr(check_module, "labelled_crops", fewer)
     file = tmp_path / "figures.json"

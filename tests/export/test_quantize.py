@@ -1,11 +1,13 @@
 import functools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+import torch
 
 import export.quantize as quantize_module
 from export.agreement import landmarks_of
@@ -20,12 +22,17 @@ from export.quantize import quantize
 from model import zoo
 from model.errors import InputError
 from model.files import sha256
+from model.network.propnet import PropNet
+from model.shipped_markups import WFLW
+from model.weights import Metadata, save_network
 from tests.support.face_files import write_faces
-from tests.support.small_network import SIZE, exported_small
+from tests.support.own_files import arrow_markup, write_coco_folder
+from tests.support.small_network import CONFIG, SIZE, exported_small, with_statistics
 from tests.support.tiny_onnx import METADATA, tiny_onnx
 from tracker.engines import create as engines
 from tracker.engines.create import create_engine
 from tracker.engines.onnx_file import read_onnx
+from train.data.datasets import OwnPoints, read_dataset
 
 ENGINES = ("openvino", "onnxruntime")
 
@@ -43,11 +50,11 @@ def floats() -> onnx.ModelProto:
 @pytest.fixture
 def labelled(monkeypatch: pytest.MonkeyPatch, faces: Path) -> LabelledCrops:
     """Test faces labelled by the network itself: its NME is 0, and whatever moves adds to it."""
-    crops = labelled_crops(faces, SIZE).images
+    crops = labelled_crops(read_dataset("wflw", faces, "test"), SIZE).images
     engine = create_engine("onnxruntime", str(exported_small()[1]), 1)
-    own = LabelledCrops(crops, landmarks_of(engine, crops))
+    own = LabelledCrops(crops, landmarks_of(engine, crops), WFLW)
     engine.close()
-    monkeypatch.setattr(quantize_module, "labelled_crops", lambda root, size: own)
+    monkeypatch.setattr(quantize_module, "labelled_crops", lambda samples, size: own)
     return own
 
 
@@ -118,7 +125,7 @@ def test_dense_weights_are_stored_in_8_bits(int8: Path, floats: onnx.ModelProto)
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_heatmaps_stay_close(name: str, int8: Path, faces: Path) -> None:
-    crops = labelled_crops(faces, SIZE).images
+    crops = labelled_crops(read_dataset("wflw", faces, "test"), SIZE).images
     exact = create_engine("onnxruntime", str(exported_small()[1]), 1)
     engine = create_engine(name, str(int8), 1, "int8")
     assert engine.description.endswith("CPU, int8, 1 thread")
@@ -148,7 +155,7 @@ def test_a_network_that_loses_too_much_is_not_written(
 
 
 def test_equal_channels_change_nothing(floats: onnx.ModelProto, faces: Path) -> None:
-    crops = labelled_crops(faces, SIZE).images
+    crops = labelled_crops(read_dataset("wflw", faces, "test"), SIZE).images
     equal = equalize(floats, crops)
     ranges = [_ranges(model, crops) for model in (floats, equal)]
     # Behind every ReLU the channels' maxima differ less, by half their logarithms' spread and more.
@@ -159,11 +166,11 @@ def test_equal_channels_change_nothing(floats: onnx.ModelProto, faces: Path) -> 
 
 
 def test_every_layer_can_go_back_to_floats(int8: Path, faces: Path) -> None:
-    crops = training_crops([faces], SIZE, 8, 4).calibration
+    crops = training_crops(read_dataset("wflw", faces, "train"), SIZE, 8, 4).calibration
     equal = equalize(to_floats(onnx.load(exported_small()[1])), crops)
     whole = restore(onnx.load(int8), equal, dense_layers(equal))
     assert "QuantizeLinear" not in [node.op_type for node in whole.graph.node]
-    test = labelled_crops(faces, SIZE).images
+    test = labelled_crops(read_dataset("wflw", faces, "test"), SIZE).images
     expected, found = (_run(model, test) for model in (equal, whole))
     # Biases that were corrected for 8 bits must not be left.
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
@@ -187,7 +194,7 @@ def test_parts_and_their_work(floats: onnx.ModelProto) -> None:
 
 
 def test_calibration_faces_are_of_the_training_split(faces: Path) -> None:
-    crops = training_crops([faces], SIZE, 12, 8)
+    crops = training_crops(read_dataset("wflw", faces, "train"), SIZE, 12, 8)
     assert crops.calibration.shape == (12, SIZE, SIZE, 3)
     assert crops.choice.points.shape == (8, 98, 2)
     # The jitter leaves the faces in sight.
@@ -196,10 +203,40 @@ def test_calibration_faces_are_of_the_training_split(faces: Path) -> None:
     everything = np.concatenate([crops.calibration, crops.choice.images])
     assert len(np.unique(everything.reshape(20, -1), axis=0)) == 20
     np.testing.assert_array_equal(
-        training_crops([faces], SIZE, 12, 8).calibration, crops.calibration
+        training_crops(read_dataset("wflw", faces, "train"), SIZE, 12, 8).calibration,
+        crops.calibration,
     )
     with pytest.raises(InputError, match="has 20 faces, calibration needs 21"):
-        training_crops([faces], SIZE, 13, 8)
+        training_crops(read_dataset("wflw", faces, "train"), SIZE, 13, 8)
+
+
+def test_points_of_ones_own(tmp_path: Path) -> None:
+    config = replace(CONFIG, stacks=1, markup=arrow_markup())
+    torch.manual_seed(0)
+    network = with_statistics(PropNet(config).eval())
+    weights = tmp_path / "arrow.safetensors"
+    save_network(weights, network, Metadata("arrow", config, SIZE, "random weights"))
+    write_coco_folder(tmp_path / "data", 12)
+    out, figures = tmp_path / "arrow-int8.onnx", tmp_path / "figures.json"
+    quantize(
+        weights=str(weights), data=[tmp_path / "data"], dataset="coco", out=out, crops=6,
+        max_loss=1e6, float_share=0, json_file=figures,
+    )  # fmt: skip
+    info = read_onnx(str(out), "int8").info
+    assert (info.name, info.markup) == ("arrow", arrow_markup())
+    # Of noise, but a number: points that nobody labelled are not counted.
+    assert np.isfinite(json.loads(figures.read_text())["dev_nme"])
+
+
+def test_points_that_nobody_labelled_are_not_counted(tmp_path: Path) -> None:
+    write_coco_folder(tmp_path / "data", 12)
+    own = OwnPoints(arrow_markup())
+    crops = labelled_crops(read_dataset("coco", tmp_path / "data", "dev", own=own), SIZE)
+    crops.points[0, 1] = np.nan
+    units = arrow_markup().normalizer(crops.points)
+    moved = np.nan_to_num(crops.points) + np.array([3, 4])
+    moved[0, 1] = 1e6
+    assert crops.nme(moved) == pytest.approx(500 * np.mean(1 / units))
 
 
 def test_engines_and_files_fit_together(
@@ -314,7 +351,8 @@ def test_requests_that_cannot_be_met(
     fails("does not exist", onnx_file=file, data=[tmp_path / "missing"])
     fails("has 20 faces, calibration needs 304", onnx_file=file)
     other = tiny_onnx(tmp_path / "t.onnx", points=68, metadata=METADATA | {"markup": "ibug68"})
-    fails("the network marks ibug68", onnx_file=other)
+    fails("finds the points of ibug68, the faces have those of wflw98", onnx_file=other)
+    fails("--dataset is 'yolo'; choose one of", onnx_file=file, dataset="yolo")
     other.unlink()
     monkeypatch.setattr("export.int8.quantizer.find_spec", lambda name: None)
     fails(r"needs nncf: pip install 'propnet-tracker\[int8\]'", onnx_file=file)

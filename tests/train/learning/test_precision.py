@@ -38,9 +38,7 @@ def test_a_processor(
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
 @pytest.mark.parametrize(("has_it", "expected"), [(True, "bf16"), (False, "f32")])
-def test_a_gpu(
-    monkeypatch: pytest.MonkeyPatch, device: str, has_it: bool, expected: str
-) -> None:
+def test_a_gpu(monkeypatch: pytest.MonkeyPatch, device: str, has_it: bool, expected: str) -> None:
     def supported(including_emulation: bool = True) -> bool:
         # GPUs before Ampere emulate it, slower than f32.
         return has_it or including_emulation
