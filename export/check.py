@@ -27,7 +27,7 @@ from tracker.assets.portrait import portrait_crops
 from tracker.engines.base import PointEngine
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.torch import open_torch_engine
-from train.data.datasets import DEFAULT_SPLITS, SPLITS
+from train.data.datasets import DATASET_HELP, DEFAULT_SPLITS, SPLITS
 from train.data.network_faces import read_network_faces
 from train.evaluation.engine_choice import check_choice
 
@@ -86,9 +86,7 @@ def check(
     data: Annotated[
         Path | None, typer.Option(help="Dataset folder: up to 200 test faces and their NME.")
     ] = None,
-    dataset: Annotated[
-        str, typer.Option(help="Layout: wflw, 300w or cofw; coco, dlib or csv for own points.")
-    ] = "wflw",
+    dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "wflw",
     engines: Annotated[
         str, typer.Option(metavar="all|NAME,...", help=f"Of {', '.join(CANDIDATES)}.")
     ] = "all",

@@ -29,7 +29,7 @@ from model.markup import Markup
 from model.weights import load_network
 from model.zoo import INT8, find_weights
 from tracker.engines.onnx_file import INT8_LOSS, OUTPUT, PREFIX, read_onnx, with_outputs
-from train.data.datasets import DEFAULT_SPLITS, SPLITS
+from train.data.datasets import DATASET_HELP, DEFAULT_SPLITS, SPLITS
 from train.data.network_faces import read_network_faces
 from train.evaluation.engine_choice import check_choice
 
@@ -67,9 +67,7 @@ def quantize(
         typer.Option(help="Dataset folder; repeat for more training faces."),
     ],
     out: Annotated[Path, typer.Option(help=f"The file to write, NAME{INT8}.onnx.")],
-    dataset: Annotated[
-        str, typer.Option(help="Layout: wflw, 300w or cofw; coco, dlib or csv for own points.")
-    ] = "wflw",
+    dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "wflw",
     weights: Annotated[
         str | None, typer.Option(help="Shipped name, or a .safetensors file.")
     ] = None,

@@ -24,7 +24,7 @@ from model.weights import Metadata, load_network
 from tracker.assets.portrait import portrait_crops
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
 from tracker.engines.torch import TorchEngine, model_info
-from train.data.datasets import DEFAULT_SPLITS, SPLITS
+from train.data.datasets import DATASET_HELP, DEFAULT_SPLITS, SPLITS
 from train.data.network_faces import read_network_faces
 from train.evaluation.engine_choice import check_choice
 
@@ -52,9 +52,7 @@ def export(
         Path | None,
         typer.Option(help="Dataset folder whose test faces are compared as well."),
     ] = None,
-    dataset: Annotated[
-        str, typer.Option(help="Layout: wflw, 300w or cofw; coco, dlib or csv for own points.")
-    ] = "wflw",
+    dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "wflw",
     input_size: Annotated[
         int | None, typer.Option(help="Side of the input, pixels [default: as trained].")
     ] = None,

@@ -31,7 +31,7 @@ from tracker.tracking.options import TrackerOptions
 from train.confidence.calibration_fit import Assessment, assess, figures, fit_calibration
 from train.confidence.confidence_views import KINDS, make_views
 from train.confidence.peak_observations import Observations, choose, observe
-from train.data.datasets import DEFAULT_SPLITS, SPLITS
+from train.data.datasets import DATASET_HELP, DEFAULT_SPLITS, SPLITS
 from train.data.network_faces import read_network_faces
 from train.data.sample import Sample
 from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs
@@ -48,9 +48,7 @@ def main(
     weights: Annotated[
         str, typer.Option(help="Shipped name, or a .safetensors (torch) or .onnx file.")
     ],
-    dataset: Annotated[
-        str, typer.Option(help="wflw, 300w or cofw, as the network's points; or coco, dlib, csv.")
-    ],
+    dataset: Annotated[str, typer.Option(help=DATASET_HELP)],
     data: Annotated[
         list[Path],
         typer.Option(help="Folder in the official layout; more for more training faces."),

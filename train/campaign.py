@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from model.config import get_variant
+from model.config import VARIANTS, get_variant
 from model.errors import InputError, run_command
 from model.files import reserve_output
 from train.phases.diary import Diary
@@ -68,7 +68,7 @@ def campaign(
     after: Annotated[
         float, typer.Option(min=0, help="Minutes of them for what follows the training.")
     ] = 1.0,
-    model: Annotated[str, typer.Option(help="propnet, propnet-m or propnet-s.")] = "propnet",
+    model: Annotated[str, typer.Option(help=f"One of {', '.join(VARIANTS)}.")] = "propnet",
     init: Annotated[
         str, typer.Option(help="Weights to grow from, as for train.run; 'none' for random ones.")
     ] = "propnet-m",

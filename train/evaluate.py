@@ -22,7 +22,7 @@ from model.errors import run_command
 from model.files import write_json
 from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
-from train.data.datasets import DEFAULT_SPLITS, SPLITS, OwnPoints, read_dataset
+from train.data.datasets import DATASET_HELP, DEFAULT_SPLITS, SPLITS, OwnPoints, read_dataset
 from train.data.sample import Sample
 from train.data.select_by_name import select_named
 from train.data.split import DEV_SHARE
@@ -49,7 +49,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     *,
-    dataset: Annotated[str, typer.Option(help="wflw, 300w or cofw; coco, dlib or csv.")],
+    dataset: Annotated[str, typer.Option(help=DATASET_HELP)],
     data: Annotated[
         Path, typer.Option(help="Folder in the official layout; of coco, dlib, csv also the file.")
     ],

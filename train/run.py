@@ -9,7 +9,7 @@ import torch
 import typer
 from rich.console import Console
 
-from model.config import get_variant
+from model.config import VARIANTS, get_variant
 from model.errors import run_command
 from model.files import reserve_output
 from model.shipped_markups import find_markup
@@ -54,7 +54,7 @@ def train(
     hidden_points: Annotated[
         bool, typer.Option("--hidden-points", help="Learn points that COCO marks as hidden too.")
     ] = False,
-    model: Annotated[str, typer.Option(help="propnet, propnet-m or propnet-s.")] = "propnet-s",
+    model: Annotated[str, typer.Option(help=f"One of {', '.join(VARIANTS)}.")] = "propnet-s",
     recipe: Annotated[str, typer.Option(help="Name in train/recipes, or a .yaml file.")] = "cpu",
     epochs: Annotated[int | None, typer.Option(help="Length in epochs.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Length in minutes.")] = None,

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from model.config import get_variant
+from model.config import VARIANTS, get_variant
 from model.errors import run_command
 from model.files import reserve_output, write_json
 from tracker.system.number_list import parse_numbers
@@ -33,7 +33,7 @@ def speed(
         typer.Option(help="Dataset folder: its loading is measured too; repeat for several."),
     ] = None,
     dataset: Annotated[str, typer.Option(help="Layout: wflw, 300w or cofw.")] = "wflw",
-    model: Annotated[str, typer.Option(help="propnet, propnet-m or propnet-s.")] = "propnet-s",
+    model: Annotated[str, typer.Option(help=f"One of {', '.join(VARIANTS)}.")] = "propnet-s",
     recipe: Annotated[str, typer.Option(help="Name in train/recipes, or a .yaml file.")] = "cpu",
     size: Annotated[int, typer.Option("--input-size", help="Side of the input, pixels.")] = 256,
     batch: Annotated[str, typer.Option(metavar="N,...", help="Views per step.")] = "8,16",

@@ -16,7 +16,7 @@ import torch
 import typer
 from rich.console import Console
 
-from model.config import get_variant
+from model.config import VARIANTS, get_variant
 from model.errors import InputError, run_command
 from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
@@ -57,7 +57,7 @@ def main(
     init: Annotated[
         str | None, typer.Option(help="Weights to start from; default: random ones.")
     ] = None,
-    model: Annotated[str, typer.Option(help="propnet, propnet-m or propnet-s.")] = "propnet-s",
+    model: Annotated[str, typer.Option(help=f"One of {', '.join(VARIANTS)}.")] = "propnet-s",
     seeds: Annotated[str, typer.Option(help="One run of every change for each.")] = "0",
     epochs: Annotated[int | None, typer.Option(help="Length of every run, or")] = None,
     views: Annotated[

@@ -32,6 +32,8 @@ SPLITS = {
 }
 # The landmarks that each dataset is marked with.
 MARKUP_OF = {"wflw": WFLW, "300w": IBUG, "cofw": COFW}
+# For commands that have a network, and with it the markup of one's own points.
+DATASET_HELP = f"Layout: one of {', '.join(SPLITS)}."
 # What papers report first; of one's own, what was not learned from.
 DEFAULT_SPLITS = {"wflw": "test", "300w": "full", "cofw": "test", **dict.fromkeys(OWN, "dev")}
 
