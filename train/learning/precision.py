@@ -26,10 +26,9 @@ def choose_precision(word: str, device: str) -> TrainingPrecision:
     Raises:
         InputError: another word.
     """
+    if word in PRECISIONS:
+        return word
     if word != "auto":
-        for known in PRECISIONS:
-            if word == known:
-                return known
         raise InputError(f"unknown precision '{word}': use auto, {' or '.join(PRECISIONS)}.")
     if device != "cpu" and torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "f32"
