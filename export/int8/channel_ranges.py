@@ -20,7 +20,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from export.int8.qdq_graph import remove_unused
+from export.int8.qdq_graph import groups_of, remove_unused
 from model.telemetry import switch_off_events
 from tracker.engines.base import normalize
 from tracker.engines.onnx_file import INPUT
@@ -58,11 +58,15 @@ def equalize(model: onnx.ModelProto, crops: NDArray[np.uint8]) -> onnx.ModelProt
     tensors = {tensor.name: tensor for tensor in result.graph.initializer}
     for pair in pairs:
         values = numpy_helper.to_array(tensors[pair.reader.input[1]])
-        reach = np.maximum(np.abs(values).max(axis=(0, 2, 3)), _LEAST)
+        # The axis of the weights along which channels come in: a depthwise filter has one for each.
+        axis = 0 if groups_of(pair.reader) > 1 else 1
+        others = tuple(i for i in range(values.ndim) if i != axis)
+        reach = np.maximum(np.abs(values).max(axis=others), _LEAST)
         factor = np.maximum(peaks[pair.activation], _LEAST) ** _ALPHA / reach ** (1 - _ALPHA)
         # Only the ratios matter.
         factor = (factor / np.exp(np.log(factor).mean())).astype(np.float32)
-        _give(result.graph, tensors, pair.reader, 1, values * factor[None, :, None, None])
+        weighed = values * np.expand_dims(factor, others)
+        _give(result.graph, tensors, pair.reader, 1, weighed)
         # Scale and shift of a normalisation, weights and bias of a convolution.
         for place in (1, 2):
             scaled = numpy_helper.to_array(tensors[pair.scaled.input[place]])

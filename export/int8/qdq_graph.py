@@ -53,11 +53,12 @@ def to_floats(model: onnx.ModelProto) -> onnx.ModelProto:
 def dense_layers(model: onnx.ModelProto) -> tuple[str, ...]:
     """Names of the convolutions worth 8 bits, in the order of the graph.
 
-    Depthwise ones are the fixed blur filters: few multiplications, and every later layer sees what
-    they round.
+    Depthwise ones stay in floats: there are few multiplications in them. Blur filters are read by
+    every later layer, and the views of the blocks for processors take longer in 8 bits (OpenVINO,
+    with VNNI, `propnet-xs` on one thread: 2.5 ms instead of 2.1).
     """
     return tuple(
-        node.name for node in model.graph.node if node.op_type == "Conv" and _groups(node) == 1
+        node.name for node in model.graph.node if node.op_type == "Conv" and groups_of(node) == 1
     )
 
 
@@ -129,7 +130,8 @@ def remove_unused(graph: onnx.GraphProto) -> None:
     del graph.value_info[:]
 
 
-def _groups(node: onnx.NodeProto) -> int:
+def groups_of(node: onnx.NodeProto) -> int:
+    """Into how many groups a convolution splits its channels: 1, or all apart (depthwise)."""
     return next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
 
 

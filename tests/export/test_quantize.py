@@ -18,6 +18,7 @@ from export.int8.channel_ranges import equalize
 from export.int8.float_layers import parts_of
 from export.int8.qdq_graph import dense_layers, multiplications, restore, to_floats
 from export.labelled_crops import LabelledCrops, labelled_crops
+from export.onnx_graph import build_graph
 from export.quantize import quantize
 from model import zoo
 from model.errors import InputError
@@ -31,7 +32,7 @@ from tests.support.small_network import CONFIG, SIZE, exported_small, with_stati
 from tests.support.tiny_onnx import METADATA, tiny_onnx
 from tracker.engines import create as engines
 from tracker.engines.create import create_engine
-from tracker.engines.onnx_file import read_onnx
+from tracker.engines.onnx_file import read_onnx, with_outputs
 from train.data.datasets import OwnPoints, read_dataset
 
 ENGINES = ("openvino", "onnxruntime")
@@ -156,13 +157,32 @@ def test_a_network_that_loses_too_much_is_not_written(
 
 def test_equal_channels_change_nothing(floats: onnx.ModelProto, faces: Path) -> None:
     crops = labelled_crops(read_dataset("wflw", faces, "test"), SIZE).images
-    equal = equalize(floats, crops)
-    ranges = [_ranges(model, crops) for model in (floats, equal)]
+    ranges = _equalized(floats, crops)
     # Behind every ReLU the channels' maxima differ less, by half their logarithms' spread and more.
     assert len(ranges[0]) > 50
     assert np.median(ranges[1]) < 0.75 * np.median(ranges[0])
+
+
+def test_channels_that_a_depthwise_filter_reads(faces: Path) -> None:
+    """The blocks for processors: there a channel's weights are those of its own filter."""
+    crops = labelled_crops(read_dataset("wflw", faces, "test"), SIZE).images
+    config = replace(CONFIG, block="separable", widths=(32,), attention_depth=1, blur_kernel=2)
+    torch.manual_seed(0)
+    network = with_statistics(PropNet(config).eval())
+    graph = build_graph(network, Metadata("light", config, SIZE, "random weights"), SIZE)
+    light = with_outputs(to_floats(graph), {"heatmaps"})
+    assert len(dense_layers(light)) < len(multiplications(light))
+    ranges = _equalized(light, crops)
+    assert len(ranges[0]) > 10
+    assert np.median(ranges[1]) < np.median(ranges[0])
+
+
+def _equalized(floats: onnx.ModelProto, crops: np.ndarray) -> list[list[float]]:
+    """Spreads of channels before and after; what the network computes is the same."""
+    equal = equalize(floats, crops)
     expected, found = (_run(model, crops) for model in (floats, equal))
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    return [_ranges(model, crops) for model in (floats, equal)]
 
 
 def test_every_layer_can_go_back_to_floats(int8: Path, faces: Path) -> None:
