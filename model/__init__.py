@@ -5,6 +5,9 @@ files) needs numpy and OpenCV only, so that it runs without torch; weights, comp
 `model.network` need torch. Everything may import this package; it imports none of the others.
 """
 
+from model.idle_threads import let_sleep
 from model.telemetry import switch_off
 
+# Both before the libraries are loaded.
 switch_off()
+let_sleep()

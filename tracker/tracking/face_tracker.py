@@ -48,8 +48,8 @@ class Tracker(Closing):
     process that is forked cannot use its parent's: start processes by
     `multiprocessing.get_context("spawn")`, and make a tracker in each.
 
-    `propnet-track` has OpenCV work in one thread, which saves 0.4 to 0.7 ms of processor time a
-    frame. It holds for a whole process, so here it is left to the program (`cv2.setNumThreads(1)`).
+    A program that imports `cv2` before this package pays 0.6 ms of the processor's time more for a
+    frame (`model.idle_threads`), which `cv2.setNumThreads(1)` saves as well.
 
     Attributes:
         engine: the network; `engine.description` says what it runs on.
