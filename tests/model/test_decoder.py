@@ -6,18 +6,19 @@ from typing import get_args
 import numpy as np
 import onnx
 import onnxruntime as ort
+import openvino
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from model.decoder import Decoder, decode
+from model.decoder import DECODERS, Decoder, decode
 from model.errors import InputError
 from tests.support.heatmap_cases import CASES, POINTS, heatmaps
 from tests.support.small_network import exported_small
 from tests.support.tiny_onnx import reference, tiny_onnx
 from tracker.assets.portrait import portrait_crops
 from tracker.engines.base import normalize
+from tracker.engines.decoder_graph import with_decoder
 from tracker.engines.onnx_file import read_onnx
-from tracker.engines.tensorrt.decoder_graph import with_decoder
 from tracker.engines.tensorrt.half_precision import to_half
 
 # Pixels of the crop. What 32 instead of 64 bits move the Newton step by: measured below 3e-5.
@@ -65,6 +66,35 @@ def _agree(results: dict[str, np.ndarray], maps: np.ndarray) -> None:
         np.testing.assert_array_equal(results["peaks"], peaks)
 
 
+def _openvino(model: onnx.ModelProto, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    core = openvino.Core()
+    network = core.read_model(model.SerializeToString())
+    compiled = core.compile_model(network, "CPU", _IN_FLOATS)
+    results = compiled({"pixels": pixels})
+    return {name: results[name] for name in (output.name for output in model.graph.output)}
+
+
+# As the engine does; a processor with bf16 would take that.
+_IN_FLOATS = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_points_are_those_of_numpy_in_openvino(case: str) -> None:
+    maps = heatmaps(case, 16)
+    crops = np.zeros((len(maps), 64, 64, 3), "u1")
+    _agree(_openvino(with_decoder(_showing(maps)), crops), maps)
+
+
+@pytest.mark.parametrize("method", DECODERS)
+def test_only_the_decoders_that_are_wanted(method: Decoder) -> None:
+    maps = heatmaps("peaks", 16)
+    crops = np.zeros((len(maps), 64, 64, 3), "u1")
+    results = _run(with_decoder(_showing(maps), (method,)), crops)
+    assert set(results) == {"heatmaps", f"points_{method}", "peaks"}
+    points, _ = decode(maps, method)
+    np.testing.assert_allclose(results[f"points_{method}"], points, rtol=0, atol=TOLERANCE)
+
+
 @pytest.mark.parametrize("side", [16, 48])
 @pytest.mark.parametrize("case", CASES)
 def test_points_are_those_of_numpy(case: str, side: int) -> None:
@@ -110,9 +140,11 @@ def test_bytes_become_what_every_engine_reads(tmp_path: Path) -> None:
 def test_the_interface_of_the_graph(tmp_path: Path) -> None:
     before = onnx.load(tiny_onnx(tmp_path / "tiny.onnx"))
     kept = before.SerializeToString()
-    # As an exporter with more to tell may leave it: only what the tracker reads goes on.
-    before.graph.output.append(helper.make_tensor_value_info("small", TensorProto.FLOAT, None))
+    # Boundary and attention maps go on.
+    small = helper.make_tensor_value_info("small", TensorProto.FLOAT, ["batch", 3, 16, 16])
+    before.graph.output.append(small)
     model = with_decoder(before)
+    assert len(with_decoder(before, ()).graph.output) == 2
     del before.graph.output[1:]
     assert before.SerializeToString() == kept
     (pixels,) = model.graph.input
@@ -125,6 +157,7 @@ def test_the_interface_of_the_graph(tmp_path: Path) -> None:
     }
     assert shapes == {
         "heatmaps": [0, 98, 16, 16],
+        "small": [0, 3, 16, 16],
         "points_centroid": [0, 98, 2],
         "points_dark": [0, 98, 2],
         "points_quarter": [0, 98, 2],

@@ -4,9 +4,12 @@ import numpy as np
 import openvino
 import pytest
 
+from model.decoder import DECODERS, DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
+from tests.support.small_network import exported_small
 from tests.support.tiny_onnx import reference, tiny_onnx
 from tracker.engines import openvino as module
+from tracker.engines.base import PointEngine
 from tracker.engines.openvino import OpenVinoEngine
 
 
@@ -38,9 +41,9 @@ def test_the_same_heatmaps_as_one_by_one(
     paired: list[int] = []
     call = module._Pairs.__call__
 
-    def watch(self: "module._Pairs", planes: np.ndarray, heatmaps: np.ndarray) -> None:
-        paired.append(len(planes))
-        call(self, planes, heatmaps)
+    def watch(self: "module._Pairs", faces: np.ndarray, results: dict[str, np.ndarray]) -> None:
+        paired.append(len(faces))
+        call(self, faces, results)
 
     monkeypatch.setattr(module._Pairs, "__call__", watch)
     compiled(engine)
@@ -51,6 +54,42 @@ def test_the_same_heatmaps_as_one_by_one(
     engine(crops[::-1])
     np.testing.assert_array_equal(heatmaps, kept)
     engine.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+@pytest.mark.parametrize("method", DECODERS)
+def test_points_are_those_of_the_heatmaps(
+    count: int, method: Decoder, weights: str, crops: np.ndarray
+) -> None:
+    engine = OpenVinoEngine(weights, threads=2, precision="f32")
+    assert isinstance(engine, PointEngine)
+    compiled(engine)
+    points, peaks = engine.start(crops[:count], method)()
+    expected, expected_peaks = decode(engine(crops[:count]), method)
+    np.testing.assert_allclose(points, expected, atol=1e-4)
+    np.testing.assert_array_equal(peaks, expected_peaks)
+    assert points.dtype == np.float64
+    kept = points.copy()
+    engine.start(crops[::-1], method)()
+    np.testing.assert_array_equal(points, kept)
+    engine.close()
+    with pytest.raises(RuntimeError, match="was closed"):
+        engine.start(crops, method)()
+
+
+def test_with_maps_decodes_too(crops: np.ndarray) -> None:
+    """One engine for pictures with maps and for points alone."""
+    path = str(exported_small()[1])
+    with_maps = OpenVinoEngine(path, threads=1, precision="f32", maps=True)
+    without = OpenVinoEngine(path, threads=1, precision="f32")
+    for one, other in zip(
+        with_maps.start(crops, DEFAULT_DECODER)(),
+        without.start(crops, DEFAULT_DECODER)(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+    with_maps.close()
+    without.close()
 
 
 def test_one_face_compiles_nothing_more_and_several_do_not_wait(

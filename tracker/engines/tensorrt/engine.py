@@ -12,9 +12,9 @@ from model.decoder import Decoder
 from model.errors import InputError
 from tracker.assets.portrait import portrait_crops
 from tracker.engines.base import BuildWatcher, LogWatcher, Points, Precision
+from tracker.engines.decoder_graph import PEAKS, POINTS
 from tracker.engines.onnx_file import OUTPUT, read_onnx
 from tracker.engines.tensorrt.cuda import Gpu, find_gpu
-from tracker.engines.tensorrt.decoder_graph import PEAKS, POINTS
 from tracker.engines.tensorrt.edition import Flavour, choose_flavour
 from tracker.engines.tensorrt.engine_record import EngineRecord, read_record
 from tracker.engines.tensorrt.engine_store import (

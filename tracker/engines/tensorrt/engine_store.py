@@ -20,10 +20,10 @@ from model.errors import InputError
 from model.files import replacing
 from model.output_lock import claimed
 from tracker.engines.base import BuildWatcher
+from tracker.engines.decoder_graph import with_decoder
 from tracker.engines.onnx_file import OnnxFile
 from tracker.engines.tensorrt.builder import Batch, Report, build_engine
 from tracker.engines.tensorrt.cuda import Gpu, find_gpu
-from tracker.engines.tensorrt.decoder_graph import with_decoder
 from tracker.engines.tensorrt.edition import Flavour
 from tracker.engines.tensorrt.engine_record import (
     ANY_GPU,

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.heatmap import STRIDE
+from tracker.engines.decoder_graph import PEAKS, PIXELS, POINTS
 from tracker.engines.onnx_file import OUTPUT
 from tracker.engines.tensorrt.builder import make_logger
 from tracker.engines.tensorrt.cuda import Buffer, Context
 from tracker.engines.tensorrt.cuda_graph import CudaGraph
-from tracker.engines.tensorrt.decoder_graph import PEAKS, PIXELS, POINTS
 from tracker.engines.tensorrt.edition import Flavour
 from tracker.engines.tensorrt.engine_record import EngineRecord
 

@@ -24,11 +24,11 @@ from model.weights import Metadata
 from model.zoo import shipped
 from tests.support.small_network import exported_small
 from tests.support.tiny_onnx import tiny_onnx
+from tracker.engines.decoder_graph import with_decoder
 from tracker.engines.onnx_file import OUTPUT, read_onnx, with_outputs
 from tracker.engines.tensorrt import engine_store
 from tracker.engines.tensorrt.builder import Batch, build_engine, make_logger, parse_network
 from tracker.engines.tensorrt.cuda import Gpu
-from tracker.engines.tensorrt.decoder_graph import with_decoder
 from tracker.engines.tensorrt.edition import Flavour, load_flavour
 from tracker.engines.tensorrt.engine_record import ANY_GPU, foreign, read_engine, record_path
 from tracker.engines.tensorrt.engine_store import EnginePlan, cached_engine, engine_folder

@@ -23,8 +23,8 @@ from tests.support.tiny_onnx import reference, tiny_onnx
 from tracker.engines import create as engines
 from tracker.engines.base import ModelInfo, PointEngine
 from tracker.engines.create import create_engine
+from tracker.engines.decoder_graph import with_decoder
 from tracker.engines.tensorrt import cuda
-from tracker.engines.tensorrt.decoder_graph import with_decoder
 from tracker.engines.tensorrt.edition import Flavour, choose_flavour, load_flavour, supports, usable
 from tracker.engines.tensorrt.engine import TensorRtEngine
 from tracker.engines.tensorrt.engine_record import ANY_GPU, EngineRecord, record_path, write_engine

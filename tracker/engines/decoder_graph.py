@@ -1,12 +1,15 @@
 """Normalisation before and decoder behind an exported network, as operators of its graph.
 
-With them only bytes go to the GPU (a quarter of the 32-bit planes) and only coordinates need to
-come back. The decoder is `model.decoder.decode` with the same guards, in 32-bit floats: f16 would
-take the sub-pixel step, and even the index of the maximum, which may be beyond its whole numbers.
+With them only bytes go to a GPU (a quarter of the 32-bit planes) and only coordinates need to come
+back. On a processor a frame's decoding costs 0.1 ms in the graph and 0.5 as NumPy's small steps,
+whose code and data a network pushes out of the caches each time. The decoder is
+`model.decoder.decode` with the same guards, in 32-bit floats: f16 would take the sub-pixel step,
+and even the index of the maximum, which may be beyond its whole numbers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -81,17 +84,21 @@ PIXELS, PEAKS = "pixels", "peaks"
 POINTS: dict[Decoder, str] = {method: f"points_{method}" for method in DECODERS}
 
 
-def with_decoder(model: onnx.ModelProto) -> onnx.ModelProto:
+def with_decoder(
+    model: onnx.ModelProto, decoders: Collection[Decoder] = DECODERS
+) -> onnx.ModelProto:
     """Let a network read bytes and give points.
 
     Args:
         model: an exported network of any precision with 32-bit input "image" [N, 3, S, S] and
-            output "heatmaps" [N, K, S/4, S/4]; not changed. Other outputs are dropped.
+            output "heatmaps" [N, K, S/4, S/4]; not changed. Other outputs stay as they are.
+        decoders: those whose points are wanted; with none there are no peaks either.
 
     Returns:
-        The network with the input "pixels" [N, S, S, 3], uint8, and the outputs "heatmaps",
-        "points_centroid", "points_dark" and "points_quarter" [N, K, 2], crop pixels, and "peaks"
-        [N, K], all in 32 bits. A map without any number in it gives some point inside the crop.
+        The network with the input "pixels" [N, S, S, 3], uint8, and the outputs "heatmaps", for
+        every decoder "points_centroid", "points_dark" or "points_quarter" [N, K, 2], crop pixels,
+        and "peaks" [N, K], all in 32 bits. A map without any number in it gives some point inside
+        the crop.
     """
     decoded = onnx.ModelProto()
     decoded.CopyFrom(model)
@@ -103,18 +110,19 @@ def with_decoder(model: onnx.ModelProto) -> onnx.ModelProto:
     points, side = (heatmaps.type.tensor_type.shape.dim[axis].dim_value for axis in (1, 2))
     before, after = Operators("pixels"), Operators("decoder")
     _normalize(before)
-    _decode(after, points, side)
+    if decoders:
+        _decode(after, points, side, decoders)
     nodes = [*before.nodes, *graph.node, *after.nodes]
-    del graph.node[:], graph.input[:], graph.output[:]
+    del graph.node[:], graph.input[:]
     graph.node.extend(nodes)
     graph.initializer.extend([*before.constants, *after.constants])
     pixels = (count, size.dim_value, size.dim_value, 3)
     graph.input.append(helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, pixels))
-    shapes = {
-        OUTPUT: (count, points, side, side),
-        **dict.fromkeys(POINTS.values(), (count, points, 2)),
-        PEAKS: (count, points),
+    shapes: dict[str, tuple[Any, ...]] = {
+        POINTS[decoder]: (count, points, 2) for decoder in decoders
     }
+    if decoders:
+        shapes[PEAKS] = (count, points)
     graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
         for name, shape in shapes.items()
@@ -131,8 +139,8 @@ def _normalize(op: Operators) -> None:
     op("Sub", op("Mul", planes, 1 / 127.5), 1, output=INPUT)
 
 
-def _decode(op: Operators, points: int, side: int) -> None:
-    """`model.decoder.decode`, from OUTPUT to the points of every decoder and the peaks.
+def _decode(op: Operators, points: int, side: int, decoders: Collection[Decoder]) -> None:
+    """`model.decoder.decode`, from OUTPUT to the points of some decoders and the peaks.
 
     Tensors are [N, K, something] with one column each unless said otherwise.
     """
@@ -148,17 +156,18 @@ def _decode(op: Operators, points: int, side: int) -> None:
     # The half keeps a division that rounds down from falling into the row above.
     row = op("Floor", op("Div", op("Add", best, 0.5), side))
     column = op("Sub", best, op("Mul", row, side))
-    offsets: dict[Decoder, tuple[str, str]] = {
-        "centroid": _centroid_offset(op, maps, peak, (column, row), side),
-        **_neighbour_offsets(op, maps, (column, row), side),
-    }
-    for method, name in POINTS.items():
+    offsets: dict[Decoder, tuple[str, str]] = {}
+    if "centroid" in decoders:
+        offsets["centroid"] = _centroid_offset(op, maps, peak, (column, row), side)
+    if not {"dark", "quarter"}.isdisjoint(decoders):
+        offsets |= _neighbour_offsets(op, maps, (column, row), side)
+    for method in decoders:
         moved = [
             op("Add", place, step)
             for place, step in zip((column, row), offsets[method], strict=True)
         ]
         point = op("Concat", *moved, axis=-1)
-        op("Sub", op("Mul", op("Add", point, 0.5), STRIDE), 0.5, output=name)
+        op("Sub", op("Mul", op("Add", point, 0.5), STRIDE), 0.5, output=POINTS[method])
 
 
 def _gathered(op: Operators, maps: str, index: str) -> str:
