@@ -117,9 +117,9 @@ VARIANTS: dict[str, PropNetConfig] = {
     "propnet-s": PropNetConfig(stacks=2, channels=64),
     "propnet-xs": PropNetConfig(
         stacks=2,
-        channels=48,
+        channels=64,
         depth=3,
-        widths=(64, 128, 128),
+        widths=(128, 192, 192),
         attention_depth=1,
         block="separable",
         blur_kernel=2,

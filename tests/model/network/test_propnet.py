@@ -314,7 +314,7 @@ def test_variants() -> None:
     assert get_variant("propnet") == PropNetConfig(stacks=4, channels=256, last_attention=True)
     assert (get_variant("propnet-m").stacks, get_variant("propnet-m").channels) == (2, 128)
     assert (get_variant("propnet-s").stacks, get_variant("propnet-s").channels) == (2, 64)
-    assert (get_variant("propnet-xs").stacks, get_variant("propnet-xs").channels) == (2, 48)
+    assert (get_variant("propnet-xs").stacks, get_variant("propnet-xs").channels) == (2, 64)
     with pytest.raises(InputError, match="unknown model 'propnet-xl': use one of propnet, propn"):
         get_variant("propnet-xl")
     # Every idea of the paper is in every size.
