@@ -155,8 +155,9 @@ class OpenVinoEngine:
             self._pairs(crops[:paired], results)
         for index in range(paired, len(crops)):
             self._face[0] = crops[index]
-            # In this thread: to wake another one and wait for it takes 0.2 to 0.4 ms.
-            self._request.infer(share_inputs=True, share_outputs=True)
+            # `infer`, in this thread, would be 4 to 7 % faster: test processes died with it.
+            self._request.start_async()
+            self._request.wait()
             for name, result in results.items():
                 result[index] = self._outputs[name][0]
         return results
