@@ -155,7 +155,8 @@ class OpenVinoEngine:
             self._pairs(crops[:paired], results)
         for index in range(paired, len(crops)):
             self._face[0] = crops[index]
-            # `infer`, in this thread, would be 4 to 7 % faster: test processes died with it.
+            # `infer`, in this thread, would be 4 to 7 % faster. Two test processes died while it
+            # was in use; whether of it is not known.
             self._request.start_async()
             self._request.wait()
             for name, result in results.items():
