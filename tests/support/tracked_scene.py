@@ -82,7 +82,10 @@ def read(image: NDArray[np.uint8]) -> dict[int, tuple[NDArray[np.float64], int]]
         if np.linalg.matrix_rank(design) < 3:
             continue
         fit = np.linalg.lstsq(design, np.column_stack([columns, rows]), rcond=None)[0]
-        found[number] = np.column_stack([TEMPLATE, np.ones(98)]) @ fit, count
+        points = np.column_stack([TEMPLATE, np.ones(98)]) @ fit
+        # A network sees a face in the mirror, not a mirrored one.
+        mirrored = np.linalg.det(fit[:2]) < 0
+        found[number] = points[WFLW.flip] if mirrored else points, count
     return found
 
 

@@ -30,6 +30,7 @@ from tracker.tracking.appearance import CutDetector
 from tracker.tracking.confirmation import confirm
 from tracker.tracking.known_faces import Tracks
 from tracker.tracking.landmark_network import LandmarkNetwork
+from tracker.tracking.mirrored_look import with_mirrored_look
 from tracker.tracking.options import TrackerOptions
 from tracker.tracking.results import Face, TrackedFrame
 from tracker.video.frame_source import FrameSource, SourceFrame
@@ -151,11 +152,15 @@ class Tracker(Closing):
         sure = self._is_sure_to_detect(len(looked), timestamp)
         search = self._search(image) if sure else None
         newly_lost = self._tracks.follow(looked, [] if cut else finish(), timestamp)
+        begins = self._last_detection is None
         if self._must_detect(timestamp, newly_lost):
             self._detect(image, timestamp, search or self._search(image))
             self._last_detection = timestamp
         self._tracks.give_up(timestamp)
-        return tuple(track.face() for track in self._tracks.in_sight())
+        faces = tuple(track.face() for track in self._tracks.in_sight())
+        # A picture has no other frame.
+        mirrored = begins and self.markup.pairs is not None
+        return with_mirrored_look(self._network, image, faces) if mirrored else faces
 
     def track(
         self, source: str | Path | int, options: SourceOptions = NO_OPTIONS

@@ -115,13 +115,15 @@ class LandmarkNetwork:
         return self.start(image, regions)()
 
     def start(
-        self, image: NDArray[np.uint8], regions: list[Region]
+        self, image: NDArray[np.uint8], regions: list[Region], *, mirror: bool = False
     ) -> Callable[[], list[Measurement]]:
         """Begin to look, as far as the engine works by itself; on a processor, only cut the crops.
 
         Args:
             image: [H, W, 3], uint8, RGB.
             regions: where to look.
+            mirror: let the network see the mirrored crops. What it finds is turned back, but for
+                `look` and `maps`.
 
         Returns:
             Gives one measurement per region. To be called at most once, and before the next look.
@@ -131,6 +133,8 @@ class LandmarkNetwork:
         size = self._engine.info.input_size
         with self._stopwatch("crop"):
             crops = np.stack([crop_image(image, region, size) for region in regions])
+            if mirror:
+                crops = np.ascontiguousarray(crops[:, :, ::-1])
         decoded = self._decoded(crops)
         with self._stopwatch("decode"):
             looks = [face_look(crop) for crop in crops]
@@ -138,6 +142,9 @@ class LandmarkNetwork:
         def finish() -> list[Measurement]:
             points, peaks, maps = decoded()
             with self._stopwatch("decode"):
+                if mirror:
+                    points, peaks = points[:, self._markup.flip], peaks[:, self._markup.flip]
+                    points[..., 0] = size - 1 - points[..., 0]
                 scores = self._calibration.point_scores(peaks)
                 confidences = self._calibration.face_confidence(peaks).tolist()
                 found = [
