@@ -27,9 +27,9 @@ from tracker.assets.portrait import portrait_crops
 from tracker.engines.base import PointEngine
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.torch import open_torch_engine
-from train.data.datasets import DATASET_HELP, DEFAULT_SPLITS, SPLITS
-from train.data.network_faces import read_network_faces
-from train.evaluation.engine_choice import check_choice
+from train.data.datasets import DATASET_HELP
+from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, NetworkFaces
+from train.data.split import DEV_SHARE
 
 # Pixels of the crop. Two 32-bit engines differ by the order of sums: measured below 0.02.
 EXACT_TOLERANCE = 0.1
@@ -87,6 +87,8 @@ def check(
         Path | None, typer.Option(help="Dataset folder: up to 200 test faces and their NME.")
     ] = None,
     dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "wflw",
+    dev_share: Annotated[float, typer.Option(help=DEV_SHARE_HELP)] = DEV_SHARE,
+    dev_seed: Annotated[int, typer.Option(help=DEV_SEED_HELP)] = 0,
     engines: Annotated[
         str, typer.Option(metavar="all|NAME,...", help=f"Of {', '.join(CANDIDATES)}.")
     ] = "all",
@@ -104,7 +106,7 @@ def check(
     listed with the reason; one that is asked for by name must run.
     """
     names = chosen(engines)
-    check_choice("dataset", dataset, tuple(SPLITS))
+    given = NetworkFaces(dataset, [data] if data else [], dev_share, dev_seed)
     if json_file is not None:
         reserve_output(json_file, overwrite=True)
     console = Console()
@@ -115,9 +117,7 @@ def check(
         crops = portrait_crops(size)
         labelled = None
         if data is not None:
-            split = DEFAULT_SPLITS[dataset]
-            faces = read_network_faces(dataset, [data], split, info.name, info.markup)
-            labelled = labelled_crops(faces, size)
+            labelled = labelled_crops(given.dev(info.name, info.markup), size)
             crops = np.concatenate([labelled.images, crops])
         eight = int8_network(weights, int8)
         network = Network(weights, file, tensorrt, crops, threads, int8=eight)

@@ -29,9 +29,9 @@ from model.markup import Markup
 from model.weights import load_network
 from model.zoo import INT8, find_weights
 from tracker.engines.onnx_file import INT8_LOSS, OUTPUT, PREFIX, read_onnx, with_outputs
-from train.data.datasets import DATASET_HELP, DEFAULT_SPLITS, SPLITS
-from train.data.network_faces import read_network_faces
-from train.evaluation.engine_choice import check_choice
+from train.data.datasets import DATASET_HELP
+from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, NetworkFaces
+from train.data.split import DEV_SHARE
 
 # Faces on which is decided what stays in floats. More take longer: every part of the network is
 # tried on them.
@@ -68,6 +68,8 @@ def quantize(
     ],
     out: Annotated[Path, typer.Option(help=f"The file to write, NAME{INT8}.onnx.")],
     dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "wflw",
+    dev_share: Annotated[float, typer.Option(help=DEV_SHARE_HELP)] = DEV_SHARE,
+    dev_seed: Annotated[int, typer.Option(help=DEV_SEED_HELP)] = 0,
     weights: Annotated[
         str | None, typer.Option(help="Shipped name, or a .safetensors file.")
     ] = None,
@@ -92,20 +94,18 @@ def quantize(
 
     Calibrates on training faces, leaves in floats the parts whose rounding moves the landmarks
     most, and compares with the network in floats in every engine that runs int8, on the test split
-    (300w: full) of the first --data folder; of own points, on a fifth of the pictures.
+    (300w: full) of the first --data folder; of own points, on --dev-share of the pictures.
     """
     _reserve(out, overwrite)
     if json_file is not None:
         reserve_output(json_file, overwrite=True)
     require_nncf()
     console = Console()
-    check_choice("dataset", dataset, tuple(SPLITS))
+    given = NetworkFaces(dataset, data, dev_share, dev_seed)
     model, name, markup = _float_model(weights, onnx_file, console)
     size = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
-    judged = read_network_faces(dataset, data[:1], DEFAULT_SPLITS[dataset], name, markup)
-    training = read_network_faces(dataset, data, "train", name, markup)
-    dev = labelled_crops(judged, size)
-    taken = training_crops(training, size, crops, _CHOICE)
+    dev = labelled_crops(given.dev(name, markup), size)
+    taken = training_crops(given.training(name, markup), size, crops, _CHOICE)
     engines = [name for name in ("openvino", "onnxruntime") if find_spec(name)]
     with console.status("equalising channels"):
         floats = equalize(to_floats(model), taken.calibration[:_EQUALIZED])

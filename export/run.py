@@ -24,9 +24,9 @@ from model.weights import Metadata, load_network
 from tracker.assets.portrait import portrait_crops
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
 from tracker.engines.torch import TorchEngine, model_info
-from train.data.datasets import DATASET_HELP, DEFAULT_SPLITS, SPLITS
-from train.data.network_faces import read_network_faces
-from train.evaluation.engine_choice import check_choice
+from train.data.datasets import DATASET_HELP
+from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, NetworkFaces
+from train.data.split import DEV_SHARE
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -53,6 +53,8 @@ def export(
         typer.Option(help="Dataset folder whose test faces are compared as well."),
     ] = None,
     dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "wflw",
+    dev_share: Annotated[float, typer.Option(help=DEV_SHARE_HELP)] = DEV_SHARE,
+    dev_seed: Annotated[int, typer.Option(help=DEV_SEED_HELP)] = 0,
     input_size: Annotated[
         int | None, typer.Option(help="Side of the input, pixels [default: as trained].")
     ] = None,
@@ -73,7 +75,7 @@ def export(
         # An engine of ours that no longer fits is built again without being asked to.
         reserve_output(tensorrt, (".engine",), overwrite=True)
         request = EngineRequest.make(tensorrt, precision, batch, rtx, overwrite)
-    check_choice("dataset", dataset, tuple(SPLITS))
+    given = NetworkFaces(dataset, [data] if data else [], dev_share, dev_seed)
     network, metadata = load_network(weights)
     size = input_size or metadata.input_size
     step = 4 * 2**metadata.config.depth
@@ -81,8 +83,7 @@ def export(
         raise InputError(f"--input-size {size} must be a multiple of {step}.")
     crops = portrait_crops(size)
     if data is not None:
-        name, markup = metadata.name, metadata.config.markup
-        faces = read_network_faces(dataset, [data], DEFAULT_SPLITS[dataset], name, markup)
+        faces = given.dev(metadata.name, metadata.config.markup)
         crops = np.concatenate([crops, labelled_crops(faces, size).images])
     console = Console()
     with tempfile.TemporaryDirectory() as folder:

@@ -31,9 +31,10 @@ from tracker.tracking.options import TrackerOptions
 from train.confidence.calibration_fit import Assessment, assess, figures, fit_calibration
 from train.confidence.confidence_views import KINDS, make_views
 from train.confidence.peak_observations import Observations, choose, observe
-from train.data.datasets import DATASET_HELP, DEFAULT_SPLITS, SPLITS
-from train.data.network_faces import read_network_faces
+from train.data.datasets import DATASET_HELP
+from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, NetworkFaces
 from train.data.sample import Sample
+from train.data.split import DEV_SHARE
 from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs
 
 # A fit needs some of every kind on both sides.
@@ -57,6 +58,8 @@ def main(
         Path | None,
         typer.Option(help="The calibrated copy of the .safetensors file [default: only measure]."),
     ] = None,
+    dev_share: Annotated[float, typer.Option(help=DEV_SHARE_HELP)] = DEV_SHARE,
+    dev_seed: Annotated[int, typer.Option(help=DEV_SEED_HELP)] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
     views: Annotated[int, typer.Option(min=_FEWEST, help="Views to fit on.")] = 2000,
     dev_views: Annotated[int, typer.Option(min=_FEWEST, help="Views to judge by.")] = 1000,
@@ -74,17 +77,16 @@ def main(
     ] = None,
 ) -> None:
     """Fit what a network's confidences mean, and measure how far that is true on other faces."""
-    check_choice("dataset", dataset, tuple(SPLITS))
+    given = NetworkFaces(dataset, data, dev_share, dev_seed)
     check_choice("engine", engine, ENGINES)
     check_outputs(json_file, plot)
     _check_out(out, overwrite)
     with closing(_open(engine, weights, device, threads)) as network:
         info = network.info
-        own = (info.name, info.markup)
-        dev = read_network_faces(dataset, data[:1], DEFAULT_SPLITS[dataset], *own)
+        dev = given.dev(info.name, info.markup)
         if out is not None:
-            faces = read_network_faces(dataset, data, "train", *own)
-            seen = _observe(network, faces, views, seed, "fit")
+            training = given.training(info.name, info.markup)
+            seen = _observe(network, training, views, seed, "fit")
             calibration = fit_calibration(seen)
         else:
             calibration = info.calibration or UNCALIBRATED

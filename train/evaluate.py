@@ -23,6 +23,7 @@ from model.files import write_json
 from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
 from train.data.datasets import DATASET_HELP, DEFAULT_SPLITS, SPLITS, OwnPoints, read_dataset
+from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP
 from train.data.sample import Sample
 from train.data.select_by_name import select_named
 from train.data.split import DEV_SHARE
@@ -64,10 +65,8 @@ def main(
             "all; dev by default, as train.run splits them."
         ),
     ] = None,
-    dev_share: Annotated[
-        float, typer.Option(help="coco, dlib, csv: as it was for train.run.")
-    ] = DEV_SHARE,
-    dev_seed: Annotated[int, typer.Option(help="coco, dlib, csv: likewise.")] = 0,
+    dev_share: Annotated[float, typer.Option(help=DEV_SHARE_HELP)] = DEV_SHARE,
+    dev_seed: Annotated[int, typer.Option(help=DEV_SEED_HELP)] = 0,
     hidden_points: Annotated[
         bool, typer.Option("--hidden-points", help="coco: judge points marked as hidden too.")
     ] = False,

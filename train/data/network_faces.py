@@ -3,36 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import InputError
 from model.markup import Markup
-from train.data.datasets import OwnPoints, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, SPLITS, OwnPoints, read_dataset
 from train.data.sample import Sample
+from train.data.split import DEV_SHARE
+
+DEV_SHARE_HELP = "coco, dlib, csv: share of the pictures to judge by, as it was for train.run."
+DEV_SEED_HELP = "coco, dlib, csv: which of them, likewise."
 
 
-def read_network_faces(
-    dataset: str, roots: Sequence[Path], split: str, name: str, markup: Markup
-) -> list[Sample]:
-    """The faces of a split of all folders, with a network's own points.
+@dataclass(frozen=True)
+class NetworkFaces:
+    """The labelled faces that a command about a network is given.
 
-    Args:
+    Attributes:
         dataset: a key of `train.data.datasets.SPLITS`; files of one's own points are read as
             holding the network's.
-        roots: the folders.
-        split: one of the dataset's.
-        name: of the network.
-        markup: of the network.
+        roots: the folders, or files.
+        dev_share: of the pictures with points of one's own, to judge by.
+        dev_seed: which of them.
 
     Raises:
-        InputError: whatever is wrong with the files, or the dataset is marked with other points.
+        InputError: no such kind of dataset.
     """
-    own = OwnPoints(markup)
-    samples = [sample for root in roots for sample in read_dataset(dataset, root, split, own=own)]
-    found = samples[0].markup if samples else None
-    if found != markup:
-        raise InputError(
-            f"{name} finds the points of {markup}, the faces have those of {found or 'none'}: "
-            "give faces with the network's points."
-        )
-    return samples
+
+    dataset: str
+    roots: Sequence[Path]
+    dev_share: float = DEV_SHARE
+    dev_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.dataset not in SPLITS:
+            raise InputError(f"--dataset is {self.dataset!r}; choose one of {', '.join(SPLITS)}.")
+
+    def dev(self, name: str, markup: Markup) -> list[Sample]:
+        """What a network is judged by: what papers report first, of the first folder.
+
+        Args:
+            name: of the network.
+            markup: of the network.
+
+        Raises:
+            InputError: whatever is wrong with the files, or they are marked with other points.
+        """
+        return self._read(self.roots[:1], DEFAULT_SPLITS[self.dataset], name, markup)
+
+    def training(self, name: str, markup: Markup) -> list[Sample]:
+        """What it may learn from, of all folders; see `dev`."""
+        return self._read(self.roots, "train", name, markup)
+
+    def _read(self, roots: Sequence[Path], split: str, name: str, markup: Markup) -> list[Sample]:
+        own = OwnPoints(markup, self.dev_share, self.dev_seed)
+        samples = [
+            sample for root in roots for sample in read_dataset(self.dataset, root, split, own=own)
+        ]
+        found = samples[0].markup if samples else None
+        if found != markup:
+            raise InputError(
+                f"{name} finds the points of {markup}, the faces have those of {found or 'none'}: "
+                "give faces with the network's points."
+            )
+        return samples

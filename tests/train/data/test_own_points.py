@@ -31,6 +31,7 @@ from train.data.coco import read_coco, write_coco
 from train.data.csv_points import read_csv
 from train.data.datasets import OwnPoints, markup_of, read_dataset
 from train.data.dlib_xml import read_dlib
+from train.data.network_faces import NetworkFaces
 from train.data.sample import Sample, tight_box
 from train.data.split import split_by_picture
 from train.data.training_sets import read_training_sets
@@ -287,6 +288,23 @@ def test_splits_that_cannot_be() -> None:
     for share in (0.0, 1.0, float("nan")):
         with pytest.raises(InputError, match="--dev-share must be between"):
             split_by_picture(one, share)
+
+
+def test_commands_about_a_network_split_as_its_run_did(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    write_coco_folder(one, 10)
+    write_coco_folder(two, 10)
+    faces = NetworkFaces("coco", [one, two], dev_share=0.3, dev_seed=4)
+    own = OwnPoints(ARROW, 0.3, 4)
+    judged = [sample.image for sample in faces.dev("arrows", ARROW)]
+    assert judged == [sample.image for sample in read_dataset("coco", one, "dev", own=own)]
+    assert len(judged) == 3
+    learned = {sample.image for sample in faces.training("arrows", ARROW)}
+    assert len(learned) == 2 * 7
+    assert not learned & set(judged)
+    assert judged != [s.image for s in NetworkFaces("coco", [one]).dev("arrows", ARROW)]
+    with pytest.raises(InputError, match="--dataset is 'else'; choose one of wflw"):
+        NetworkFaces("else", [one])
 
 
 def test_what_a_run_learns_from_and_is_judged_by(tmp_path: Path) -> None:
