@@ -78,7 +78,7 @@ def export(
     given = NetworkFaces(dataset, [data] if data else [], dev_share, dev_seed)
     network, metadata = load_network(weights)
     size = input_size or metadata.input_size
-    step = 4 * 2**metadata.config.depth
+    step = metadata.config.step
     if size < step or size % step:
         raise InputError(f"--input-size {size} must be a multiple of {step}.")
     crops = portrait_crops(size)

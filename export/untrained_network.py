@@ -31,9 +31,8 @@ def make_untrained(name: str, size: int, folder: Path) -> Path:
     if name not in VARIANTS:
         raise InputError(f"--untrained needs --weights with one of {', '.join(VARIANTS)}.")
     config = VARIANTS[name]
-    step = 4 * 2**config.depth
-    if size < step or size % step:
-        raise InputError(f"--input-size {size} must be a multiple of {step}.")
+    if size < config.step or size % config.step:
+        raise InputError(f"--input-size {size} must be a multiple of {config.step}.")
     torch.manual_seed(0)
     network = PropNet(config).eval()
     path = folder / f"{name}.safetensors"

@@ -99,9 +99,10 @@ def network_complexity(config: PropNetConfig, size: int = 256) -> tuple[Complexi
     Raises:
         InputError: the network cannot run at that size.
     """
-    step = 4 * 2**config.depth
-    if size < step or size % step:
-        raise InputError(f"the size {size} does not suit this network: use a multiple of {step}.")
+    if size < config.step or size % config.step:
+        raise InputError(
+            f"the size {size} does not suit this network: use a multiple of {config.step}."
+        )
     with torch.device("meta"):
         network = PropNet(config).eval()
         image = torch.empty(1, 3, size, size)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from model.errors import InputError
+from model.heatmap import STRIDE
 from model.markup import Markup
 from model.shipped_markups import WFLW, markup_from_plain, markup_to_plain
 
@@ -82,6 +83,12 @@ class PropNetConfig:
     def folds(self) -> bool:
         """Whether it is a network for processors, which `model.network.fold` makes smaller."""
         return self.block == "separable"
+
+    @property
+    def step(self) -> int:
+        """Sides of its input are multiples of this, pixels: every map has two halves."""
+        halvings = max(self.depth, self.attention_depth if self.propagation else 0)
+        return int(STRIDE * 2**halvings)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for files; a markup that comes with the package by its name."""

@@ -160,10 +160,11 @@ def _read_metadata(text: dict[str, str], path: Path) -> Metadata:
     """What the header of a weights file says."""
     calibration = text.get("calibration")
     try:
+        config = PropNetConfig.from_dict(json.loads(text["config"]))
         return Metadata(
             name=text["name"],
-            config=PropNetConfig.from_dict(json.loads(text["config"])),
-            input_size=_input_size(text["input_size"]),
+            config=config,
+            input_size=_input_size(text["input_size"], config.step),
             notes=text.get("notes", ""),
             sha256=sha256(path),
             calibration=Calibration.from_json(calibration) if calibration is not None else None,
@@ -175,8 +176,8 @@ def _read_metadata(text: dict[str, str], path: Path) -> Metadata:
         raise InputError(f"{path} is damaged: its header does not describe a PropNet.") from error
 
 
-def _input_size(text: str) -> int:
+def _input_size(text: str, step: int) -> int:
     size = int(text)
-    if not 0 < size <= LARGEST_CROP:
+    if not 0 < size <= LARGEST_CROP or size % step:
         raise ValueError(size)
     return size

@@ -208,8 +208,7 @@ def test_requests_that_cannot_be_met(weights: Path, tmp_path: Path) -> None:
     fails("nothing to write")
     fails(r"net\.pb does not end in \.onnx", out=tmp_path / "net.pb")
     fails(r"net\.trt does not end in \.engine", tensorrt=tmp_path / "net.trt")
-    step = 4 * 2**CONFIG.depth
-    fails(rf"--input-size 60 must be a multiple of {step}", out=out, input_size=60)
+    fails(rf"--input-size 60 must be a multiple of {CONFIG.step}", out=out, input_size=60)
     fails("--input-size 4 must be", out=out, input_size=4)
     fails("no weights file", out=out, weights=str(tmp_path / "missing.safetensors"))
     damaged = tmp_path / "damaged.safetensors"

@@ -324,3 +324,21 @@ def test_variants() -> None:
         assert config.coord_conv
         assert config.blur_kernel > 1
         assert config.block in ("hpm", "separable")
+
+
+@pytest.mark.parametrize(
+    ("config", "step"),
+    [
+        (PropNetConfig(stacks=2, channels=16), 64),
+        (PropNetConfig(stacks=2, channels=16, depth=1), 16),
+        (PropNetConfig(stacks=2, channels=16, depth=1, propagation=False), 8),
+    ],
+)
+def test_the_step_of_the_sizes_that_it_reads(config: PropNetConfig, step: int) -> None:
+    assert config.step == step
+    network = PropNet(config).eval()
+    with torch.inference_mode():
+        maps = network(torch.zeros(1, 3, 3 * step, 3 * step))[-1].landmarks
+        assert maps.shape[-1] == 3 * step // 4
+        with pytest.raises(RuntimeError, match="must match"):
+            network(torch.zeros(1, 3, 5 * step // 2, 5 * step // 2))
