@@ -33,9 +33,10 @@ from train.confidence.confidence_views import KINDS, make_views
 from train.confidence.peak_observations import Observations, choose, observe
 from train.data.datasets import DATASET_HELP
 from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, NetworkFaces
+from train.data.option_choice import check_choice
 from train.data.sample import Sample
 from train.data.split import DEV_SHARE
-from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs
+from train.evaluation.engine_choice import ENGINES, check_outputs
 
 # A fit needs some of every kind on both sides.
 _FEWEST = 100

@@ -24,11 +24,12 @@ from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
 from train.data.datasets import DATASET_HELP, DEFAULT_SPLITS, SPLITS, OwnPoints, read_dataset
 from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP
+from train.data.option_choice import check_choice
 from train.data.sample import Sample
 from train.data.select_by_name import select_named
 from train.data.split import DEV_SHARE
 from train.drawing.ced_curve import plot_ced
-from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs, open_engine
+from train.evaluation.engine_choice import ENGINES, check_outputs, open_engine
 from train.evaluation.landmark_errors import Evaluation, evaluate
 from train.evaluation.metrics import summarize
 from train.evaluation.predict import DetectorLocator, true_region

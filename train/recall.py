@@ -33,8 +33,9 @@ from tracker.system.number_list import parse_numbers
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.options import TrackerOptions
 from train.data.datasets import read_dataset
+from train.data.option_choice import check_choice
 from train.data.sample import Sample
-from train.evaluation.engine_choice import check_choice, check_outputs
+from train.evaluation.engine_choice import check_outputs
 from train.evaluation.predict import MIN_OVERLAP, overlap
 from train.evaluation.scenes import background, put_face
 

@@ -21,8 +21,9 @@ from model.errors import run_command
 from model.files import write_json
 from tracker.engines.base import Engine
 from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
+from train.data.option_choice import check_choice
 from train.data.sample import Sample
-from train.evaluation.engine_choice import ENGINES, check_choice, check_outputs, open_engine
+from train.evaluation.engine_choice import ENGINES, check_outputs, open_engine
 from train.robustness_probe.probe import Probe, probe
 from train.robustness_probe.robustness_report import report, to_json, to_table
 

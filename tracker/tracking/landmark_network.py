@@ -143,7 +143,8 @@ class LandmarkNetwork:
             points, peaks, maps = decoded()
             with self._stopwatch("decode"):
                 if mirror:
-                    points, peaks = points[:, self._markup.flip], peaks[:, self._markup.flip]
+                    flip = self._markup.flip
+                    points, peaks = points[:, flip], peaks[:, flip]
                     points[..., 0] = size - 1 - points[..., 0]
                 scores = self._calibration.point_scores(peaks)
                 confidences = self._calibration.face_confidence(peaks).tolist()

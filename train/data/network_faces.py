@@ -9,6 +9,7 @@ from pathlib import Path
 from model.errors import InputError
 from model.markup import Markup
 from train.data.datasets import DEFAULT_SPLITS, SPLITS, OwnPoints, read_dataset
+from train.data.option_choice import check_choice
 from train.data.sample import Sample
 from train.data.split import DEV_SHARE
 
@@ -37,8 +38,7 @@ class NetworkFaces:
     dev_seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.dataset not in SPLITS:
-            raise InputError(f"--dataset is {self.dataset!r}; choose one of {', '.join(SPLITS)}.")
+        check_choice("dataset", self.dataset, tuple(SPLITS))
 
     def dev(self, name: str, markup: Markup) -> list[Sample]:
         """What a network is judged by: what papers report first, of the first folder.

@@ -27,16 +27,6 @@ def open_engine(engine: str, weights: str, device: str) -> Engine:
     return create_engine(engine, weights)
 
 
-def check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Check that an option has one of the values that it can have.
-
-    Raises:
-        InputError: it has not.
-    """
-    if value not in allowed:
-        raise InputError(f"--{option} is {value!r}; choose one of {', '.join(allowed)}.")
-
-
 def check_outputs(json_file: Path | None, plot: Path | None) -> None:
     """Find out that a result cannot be written before it is computed; see `reserve_output`.
 
