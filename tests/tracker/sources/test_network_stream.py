@@ -118,18 +118,19 @@ def test_udp_gives_the_newest_frames_with_their_times(send: Send) -> None:
         info = source.info
         assert info.live
         assert (info.width, info.height, info.expected_frames) == (160, 120, None)
-        times, greys = [], []
+        times, greys, waits = [], [], []
         for index, timestamp, image in source:
-            assert source.latency < 0.2
+            waits.append(source.latency)
             times.append(timestamp)
             greys.append(grey(image))
             time.sleep(0.08)  # slower than the stream
             if index == 11:
                 break
         assert source.dropped > 5
+    # Medians: a busy machine holds one frame up for half a second, or lets two come in one burst.
+    assert np.median(waits) < 0.2
     steps = np.diff(times)
-    # Frames were passed over, and the times know it; on a busy machine two may come in one burst.
-    assert np.median(steps) > 0.05
+    assert np.median(steps) > 0.05  # frames were passed over, and the times know it
     # Two levels of grey a frame, 30 frames a second: pictures and times belong together.
     rising = np.diff(greys)
     ahead = rising > 0
@@ -210,7 +211,7 @@ def test_closing_a_stream_is_quick(send: Send) -> None:
         stopper.start()
         begin = time.monotonic()
         assert len(list(source)) > 1
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 5  # not the time after which a thread is given up
 
 
 def test_a_recording_on_a_web_server_is_read_whole(server: str, tmp_path: Path) -> None:
@@ -338,7 +339,7 @@ def test_what_cannot_be_opened(server: str, tmp_path: Path) -> None:
             begin = time.monotonic()
             with pytest.raises(InputError, match=words) as caught:
                 open_stream(address, IMPATIENT)
-            assert time.monotonic() - begin < 5
+            assert time.monotonic() - begin < 10  # not the 20 s and more of the default
             assert "secret" not in str(caught.value)
 
 
