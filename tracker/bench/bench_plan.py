@@ -14,7 +14,7 @@ from tracker.bench.chain_timing import BenchResult
 from tracker.bench.device_limit import Device, Limit
 from tracker.bench.network_cost import network_work
 from tracker.bench.roofline import measure_limit
-from tracker.engines.base import Engine, Precision
+from tracker.engines.base import Precision, is_on_processor
 from tracker.engines.create import ENGINES
 from tracker.system.number_list import parse_numbers
 
@@ -122,27 +122,24 @@ class Limits:
     def __init__(self) -> None:
         self.measured: dict[str, Limit | None] = {}
 
-    def compare(
-        self, weights: str, engine: Engine, precision: str, result: BenchResult
-    ) -> Possible | None:
+    def compare(self, weights: str, precision: str, result: BenchResult) -> Possible | None:
         """Set an engine's time against what its device could do.
 
         Args:
             weights: of the network.
-            engine: that ran it.
             precision: that was asked for.
             result: what was measured.
 
         Returns:
             None where the limit cannot be measured (see `tracker.bench.roofline`) or the
-            network not be counted: it is not an .onnx file.
+            network not be counted: it is not an .onnx file, or another one follows the faces.
         """
-        # Every engine names its device, and "auto" is f32 on a processor and f16 on a GPU.
-        device: Device = "cpu" if ", CPU" in engine.description else "cuda"
+        # "auto" is f32 on a processor and f16 on a GPU.
+        device: Device = "cpu" if is_on_processor(result.engine) else "cuda"
         kind = {"cpu": "f32", "cuda": "f16"}[device] if precision == "auto" else precision
-        if kind not in _WIDTHS or Path(weights).suffix not in ("", ".onnx"):
+        if kind not in _WIDTHS or Path(weights).suffix not in ("", ".onnx") or result.follower:
             return None
-        if ", int8" in engine.description:  # what "auto" took; NumPy has no such products
+        if ", int8" in result.engine:  # what "auto" took; NumPy has no such products
             return None
         width = _WIDTHS[kind]
         name = f"{device}, {8 * width} bits"

@@ -84,7 +84,9 @@ def _table(runs: Sequence[Run]) -> Table:
     table.add_column("milliseconds per frame", no_wrap=True)
     table.add_column("thread", no_wrap=True)
     for run in runs:
-        heading = f"{run.result.weights}\n{run.engine}\n{counted(run.result.faces, 'face')}"
+        follower = f" + {run.result.follower}" if run.result.follower else ""
+        faces = counted(run.result.faces, "face")
+        heading = f"{run.result.weights}{follower}\n{run.engine}\n{faces}"
         table.add_column(heading, justify="right", no_wrap=True)
 
     def row(name: str, thread: str, figure: Callable[[Run], float | None], digits: int) -> None:

@@ -14,12 +14,10 @@ from rich.progress import track as progress
 
 from tracker.bench.memory import peak_mb, resident_mb
 from tracker.drawing.draw_faces import DEFAULT_LAYERS, draw_faces
-from tracker.engines.base import Engine
 from tracker.system.background_threads import ReadAhead, WriteBehind
 from tracker.system.cores import available_cores
 from tracker.system.stopwatch import Stopwatch
 from tracker.tracking.face_tracker import Tracker
-from tracker.tracking.options import TrackerOptions
 from tracker.tracking.results import Face
 from tracker.video.frame_clock import FALLBACK_RATE
 from tracker.video.frame_source import SourceFrame, VideoInfo
@@ -65,8 +63,9 @@ class BenchResult:
         faces_per_frame: mean number of faces that were followed.
         engine: the engine's description.
         weights: name of the network.
+        follower: of the one that follows faces; None for the same one.
         cores: processor cores this process may use.
-        startup_seconds: until the tracker was ready for the first frame, without the engine.
+        startup_seconds: until the tracker was ready for the first frame.
         fps: frames per second, everything included.
         wall_ms: milliseconds per frame, everything included: 1000 / fps.
         busy_ms: sum of the stages, milliseconds per frame. What it exceeds `wall_ms` by was done
@@ -87,6 +86,7 @@ class BenchResult:
     faces_per_frame: float
     engine: str
     weights: str
+    follower: str | None
     cores: int
     startup_seconds: float
     fps: float
@@ -101,19 +101,19 @@ class BenchResult:
 def measure(
     clip: Path,
     out: Path | None,
-    engine: Engine,
-    options: TrackerOptions,
+    tracker: Tracker,
     *,
     frames: int,
+    startup_seconds: float,
 ) -> BenchResult:
     """Track through a clip and take the time.
 
     Args:
         clip: the video; it is read again from its start where it is too short.
         out: annotated video to write, None for none.
-        engine: the network; it stays open.
-        options: how to track.
+        tracker: that nothing was tracked with so far; it stays open.
         frames: frames to count, after the warm-up.
+        startup_seconds: what opening it took.
 
     Returns:
         What was measured.
@@ -125,8 +125,6 @@ def measure(
         info = video.info
     begin = perf_counter()
     with ExitStack() as stack:
-        tracker = stack.enter_context(Tracker(engine=engine, options=options))
-        startup = perf_counter() - begin
         reading, writing = Stopwatch(), Stopwatch()
         source = stack.enter_context(ReadAhead(_endless(clip, info, reading)))
         writer = stack.enter_context(VideoWriter(out, info)) if out is not None else None
@@ -178,12 +176,13 @@ def measure(
             width=info.width,
             height=info.height,
             frames=frames,
-            faces=options.max_faces,
+            faces=tracker.options.max_faces,
             faces_per_frame=found / frames,
             engine=tracker.engine.description,
             weights=tracker.engine.info.name,
+            follower=tracker.follower,
             cores=available_cores(),
-            startup_seconds=startup,
+            startup_seconds=startup_seconds,
             fps=frames / total,
             wall_ms=1000 * total / frames,
             busy_ms=sum(stage_ms.values()),

@@ -10,7 +10,7 @@ prompt the tracker is, not how right. A sequence is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -20,7 +20,6 @@ from model.crop import Region, from_crop
 from model.errors import InputError
 from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame
-from tracker.engines.base import Precision
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.landmark_network import LandmarkNetwork
 from tracker.tracking.options import TrackerOptions
@@ -57,7 +56,7 @@ class Steadiness:
 
 
 def measure_stability(
-    weights: str, engine: str, threads: int | None = None, precision: Precision = "auto"
+    weights: str, engine: str, options: TrackerOptions | None = None
 ) -> dict[str, Steadiness]:
     """Figures of every smoothing preset with a network.
 
@@ -67,8 +66,7 @@ def measure_stability(
     Args:
         weights: a shipped name or a path.
         engine: name of the engine.
-        threads: CPU threads of the engine, None for as few as keep up.
-        precision: of the engine; see `tracker.engines.create.create_engine`.
+        options: of the tracker, but for its smoothing.
 
     Returns:
         Preset -> figures.
@@ -77,7 +75,7 @@ def measure_stability(
         InputError: unusable weights or engine, or a network that loses the portrait's face.
     """
     image = portrait_image()
-    unsmoothed = TrackerOptions(smoothing="off", threads=threads, precision=precision)
+    unsmoothed = replace(options or TrackerOptions(), smoothing="off")
     with Tracker(weights, engine, unsmoothed) as tracker:
         truth = _truth(tracker, image)
         still = [_placing(0.0)] * STILL_FRAMES
@@ -92,11 +90,11 @@ def measure_stability(
     )
     zooms = np.array([np.sqrt(np.linalg.det(m[:, :2])) for m in moving])
     figures = {}
-    for name, options in SMOOTHING.items():
+    for name, preset in SMOOTHING.items():
         results = []
         for raw in (raw_still, raw_moving):
             smooth: Callable[[NDArray[np.float64], float], NDArray[np.float64]]
-            smooth = FaceFilter(options, part) if options else _unchanged
+            smooth = FaceFilter(preset, part) if preset else _unchanged
             results.append(np.array([smooth(p, i / RATE) for i, p in enumerate(raw)]))
         eyes_still, eyes_moving = normalizer(true_still), normalizer(true_moving)
         # Errors in the portrait's own axes, so that turning and zooming alone change nothing.

@@ -127,7 +127,7 @@ def batch_command(
 
 def _to_be_shared(manifest: Manifest, jobs: Sequence[Job]) -> list[Path]:
     """Files that stand for what every node of a cluster must see."""
-    own = [Path(jobs[0].weights), Path(str(jobs[0].source))]
+    own = [*jobs[0].networks, Path(str(jobs[0].source))]
     return [manifest.path, *(path for path in own if path.is_file())]
 
 

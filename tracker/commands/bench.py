@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import closing
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -25,13 +25,13 @@ from tracker.bench.bench_plan import (
     parse_weights,
 )
 from tracker.bench.bench_table import Run, bench_json, print_bench
-from tracker.bench.chain_timing import BenchResult, measure
+from tracker.bench.chain_timing import measure
 from tracker.bench.stability import measure_stability
 from tracker.bench.stability_plot import check_plotting, plot_stability
-from tracker.engines.base import Engine
-from tracker.engines.create import ENGINES, create_engine
+from tracker.engines.create import ENGINES
 from tracker.system.native_stderr import native_stderr_hidden
-from tracker.tracking.options import TrackerOptions
+from tracker.tracking.face_tracker import Tracker
+from tracker.tracking.options import AUTO_FOLLOWER, TrackerOptions
 from tracker.video.video_reader import VideoReader
 
 
@@ -51,6 +51,13 @@ def bench_command(
             help="Networks: shipped ones or your own; may be repeated.",
         ),
     ] = ["propnet-s"],  # noqa: B006  (typer wants a list and does not change it)
+    follower: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|same|NAME|FILE.onnx",
+            help="Smaller network that follows faces, corrected by the other; same: none.",
+        ),
+    ] = AUTO_FOLLOWER,
     engine: Annotated[
         str,
         typer.Option(
@@ -97,7 +104,8 @@ def bench_command(
     networks = parse_weights(weights)
     choices, lenient = parse_engines(engine, precision)
     if stability:
-        _bench_stability(source, networks, choices, threads=threads, json_file=json_file, plot=plot)
+        options = TrackerOptions(threads=threads, follower=follower)
+        _bench_stability(source, networks, choices, options=options, json_file=json_file, plot=plot)
         return
     counts = parse_faces(faces)
     limits = Limits()
@@ -107,26 +115,28 @@ def bench_command(
         clips = _clips(source, clip_size(size), counts, Path(folder))
         out = Path(folder) / "annotated.mp4" if write else None
         finished = []
-        for network in networks:
-            for choice in choices:
-                begin = perf_counter()
-                try:
-                    opened = create_engine(choice.engine, network, threads, choice.precision)
-                except InputError as error:
-                    if not lenient:
-                        raise
-                    missing[f"{network} on {choice.name}"] = str(error)
-                    continue
-                seconds = perf_counter() - begin
-                with closing(opened):
-                    for measured in _measured(clips, out, opened, threads, frames):
-                        ready = seconds + measured.startup_seconds
-                        named = measured.source if source is not None else "built-in clip"
-                        result = replace(measured, startup_seconds=ready, source=named)
-                        finished.append((network, choice, opened, result))
+        for network, choice, (count, clip) in product(networks, choices, clips.items()):
+            options = TrackerOptions(
+                max_faces=count, threads=threads, precision=choice.precision, follower=follower
+            )
+            begin = perf_counter()
+            try:
+                tracker = Tracker(network, choice.engine, options)
+            except InputError as error:
+                if not lenient:
+                    raise
+                missing[f"{network} on {choice.name}"] = str(error)
+                continue
+            ready = perf_counter() - begin
+            if out is not None:
+                out.unlink(missing_ok=True)
+            with tracker:
+                result = measure(clip, out, tracker, frames=frames, startup_seconds=ready)
+            named = result.source if source is not None else "built-in clip"
+            finished.append((network, choice, replace(result, source=named)))
         # Last, because it takes memory and all cores.
-        for network, choice, opened, result in finished:
-            possible = limits.compare(network, opened, choice.precision, result)
+        for network, choice, result in finished:
+            possible = limits.compare(network, choice.precision, result)
             runs.append(Run(choice.name, result, possible))
     if not runs:
         raise InputError(f"no engine can run here: {'; '.join(dict.fromkeys(missing.values()))}")
@@ -148,25 +158,12 @@ def _clips(
     return clips
 
 
-def _measured(
-    clips: dict[int, Path], out: Path | None, engine: Engine, threads: int | None, frames: int
-) -> list[BenchResult]:
-    """One engine with every number of faces."""
-    results = []
-    for count, clip in clips.items():
-        if out is not None:
-            out.unlink(missing_ok=True)
-        options = TrackerOptions(max_faces=count, threads=threads)
-        results.append(measure(clip, out, engine, options, frames=frames))
-    return results
-
-
 def _bench_stability(
     source: Path | None,
     networks: tuple[str, ...],
     choices: tuple[Choice, ...],
     *,
-    threads: int | None,
+    options: TrackerOptions,
     json_file: Path | None,
     plot: Path | None,
 ) -> None:
@@ -181,7 +178,8 @@ def _bench_stability(
     if plot is not None:
         check_plotting(plot)
     with native_stderr_hidden():
-        figures = measure_stability(networks[0], choice.engine, threads, choice.precision)
+        options = replace(options, precision=choice.precision)
+        figures = measure_stability(networks[0], choice.engine, options)
     if json_file is not None:
         write_json(json_file, {name: asdict(result) for name, result in figures.items()})
     if plot is not None:

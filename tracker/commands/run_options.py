@@ -41,6 +41,13 @@ class RunOptions:
     weights: Annotated[
         str, typer.Option(metavar="NAME|FILE.onnx", help="Network: a shipped one or your own.")
     ] = "propnet-s"
+    follower: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|same|NAME|FILE.onnx",
+            help="Smaller network that follows faces, corrected by the other; same: none.",
+        ),
+    ] = "auto"
     engine: Annotated[
         str,
         typer.Option(
@@ -163,6 +170,7 @@ class RunOptions:
                 boxes=tuple(map(parse_box, self.box or ())),
                 min_detection=self.min_detection,
                 smoothing=self.smooth,
+                follower=self.follower,
                 precision=cast("Precision", self.precision),
                 threads=threads,
                 maps=wants_maps(layers) and pictures,

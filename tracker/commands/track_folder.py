@@ -59,7 +59,7 @@ def track_series(source: str | Path, job: Job) -> None:
                 bar.advance(result.summary.frames if result.summary else 0)
         except Stopped as early:
             stopped = early
-        engine = tracker.engine.description
+        engine = tracker.description
     typer.echo(
         f"{tracked} of {len(jobs)} files tracked, a face in {seen} of them, "
         f"{counted(frames, 'frame')}, with {engine}"

@@ -51,7 +51,7 @@ def tracking() -> list[Row]:
             begin = perf_counter()
             faces = tracker(image, frame / 30)
             times.append(perf_counter() - begin)
-        engine = tracker.engine.description
+        engine = tracker.description
     if len(first) != 1 or len(faces) != 1:
         text = f"{len(first)} and {len(faces)} faces in the portrait, which has one, with {engine}"
         return [Row(NAME, text, "failed")]

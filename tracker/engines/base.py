@@ -139,6 +139,11 @@ def on_processor(library: str, precision: str, threads: int) -> str:
     return f"{library}, CPU, {precision}, {threads} thread{'s' * (threads != 1)}"
 
 
+def is_on_processor(description: str) -> bool:
+    """Whether an engine with a description runs on the processor: every engine names its device."""
+    return ", CPU" in description
+
+
 def normalize(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Turn crops into the network's input: `x / 127.5 - 1`, planes first.
 

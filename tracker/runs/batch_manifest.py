@@ -42,8 +42,7 @@ def identify(job: Job) -> Identity:
         size, modified = stat.st_size, stat.st_mtime_ns
     except OSError:  # whoever opens it says why
         size = modified = -1
-    own = (Path(name) for name in (job.weights, job.options.detector))
-    made = [file.stat().st_mtime_ns if file.is_file() else None for file in own]
+    made = [path.stat().st_mtime_ns if path.is_file() else None for path in job.networks]
     return Identity(str(path), size, modified, settings_digest(job, *made))
 
 

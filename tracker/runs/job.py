@@ -97,6 +97,11 @@ class Job:
         """All tables to write."""
         return (self.save, *self.more_tables) if self.save is not None else ()
 
+    @property
+    def networks(self) -> tuple[Path, ...]:
+        """Where the networks are, if they are files: shipped names are among them."""
+        return tuple(map(Path, (self.weights, self.options.detector, self.options.follower)))
+
 
 @dataclass(frozen=True)
 class Summary:

@@ -239,11 +239,18 @@ def _version() -> str:
 
 def _absolute(job: Job) -> Job:
     """The job for a process that works in another folder."""
-    weights = Path(job.weights)
+    detector, follower = job.options.detector, job.options.follower
     return replace(
         job,
         source=Path(str(job.source)).absolute(),
         out=job.out.absolute() if job.out else None,
         save=job.save.absolute() if job.save else None,
-        weights=str(weights.absolute()) if weights.is_file() else job.weights,
+        weights=_as_path(job.weights),
+        options=replace(job.options, detector=_as_path(detector), follower=_as_path(follower)),
     )
+
+
+def _as_path(name: str) -> str:
+    """A file's absolute path; a name as it is."""
+    path = Path(name)
+    return str(path.absolute()) if path.is_file() else name

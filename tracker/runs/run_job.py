@@ -157,7 +157,7 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             hits,
             len(ids),
             seconds,
-            tracker.engine.description,
+            tracker.description,
             damaged=source.damaged if isinstance(source, VideoReader) else 0,
             dropped=live.dropped if live else 0,
             lost=lost,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model.crop import Region
 from tracker.tracking.appearance import blend
+from tracker.tracking.face_memory import FaceMemory
 from tracker.tracking.landmark_network import Measurement
 from tracker.tracking.results import Face
 from tracker.tracking.smoothing import FaceFilter
@@ -37,6 +38,7 @@ class Track:
         seen_at: when that was, seconds.
         look: the face's usual appearance; see `tracker.tracking.appearance.face_look`.
         lost: whether the face was not seen in the last frame.
+        memory: what a large network corrected of a small one's landmarks on it.
 
     Args:
         number: the id.
@@ -54,6 +56,7 @@ class Track:
     ) -> None:
         self.id = number
         self.lost = False
+        self.memory = FaceMemory()
         self._filter = smoother
         self.seen = measurement
         self.seen_at = timestamp

@@ -28,8 +28,10 @@ from tracker.system.home_process import HomeProcess
 from tracker.system.stopwatch import Stopwatch
 from tracker.tracking.appearance import CutDetector
 from tracker.tracking.confirmation import confirm
+from tracker.tracking.follower import Follower, choose_follower
 from tracker.tracking.known_faces import Tracks
 from tracker.tracking.landmark_network import LandmarkNetwork
+from tracker.tracking.light_following import LightFollowing
 from tracker.tracking.mirrored_look import with_mirrored_look
 from tracker.tracking.options import TrackerOptions
 from tracker.tracking.results import Face, TrackedFrame
@@ -88,23 +90,36 @@ class Tracker(Closing):
         self._home = HomeProcess("this tracker was made")
         self.options = options or TrackerOptions()
         self._owns_engine = isinstance(engine, str)
+        name, engine_name = (str(weights), engine) if isinstance(engine, str) else (None, "auto")
         if isinstance(engine, str):
             threads, precision = self.options.threads, self.options.precision
             maps = self.options.maps
             engine = create_engine(engine, str(weights), threads, precision, maps, watcher=watcher)
         self.engine: Engine = engine
         self.markup: Markup = engine.info.markup
-        if self.markup.points < _FEWEST_POINTS:
+        self.stopwatch = Stopwatch()
+        try:
+            if self.markup.points < _FEWEST_POINTS:
+                raise InputError(
+                    f"the markup {self.markup} has one point, which does not say how large a thing "
+                    "is: to be followed it needs two."
+                )
+            follower = choose_follower(name, engine, self.options)
+            self._follower = (
+                Follower(
+                    follower, engine_name, engine, options=self.options, stopwatch=self.stopwatch
+                )
+                if follower
+                else None
+            )
+        except BaseException:
             if self._owns_engine:
                 engine.close()
-            raise InputError(
-                f"the markup {self.markup} has one point, which does not say how large a thing is: "
-                "to be followed it needs two."
-            )
-        self.stopwatch = Stopwatch()
+            raise
         self._network = LandmarkNetwork(
             engine, self.options.decoder, self.stopwatch, self.options.maps
         )
+        self._following = LightFollowing(self._network, self._follower)
         self._finder = open_finder(
             self.options.detector,
             self.options.boxes,
@@ -143,7 +158,7 @@ class Tracker(Closing):
         paused = self._last_time is not None and timestamp - self._last_time > self.options.max_gap
         self._last_time, self._shape = timestamp, image.shape
         looked = [] if paused else self._tracks.within_reach(image, timestamp)
-        finish = self._network.start(image, [region for _, region in looked])
+        finish = self._following.start(image, looked, timestamp)
         # What is sure to be needed is done while a GPU works.
         with self.stopwatch("cut"):
             if cut := self._is_cut(image):
@@ -207,6 +222,17 @@ class Tracker(Closing):
             for face, measurement in zip(faces, found, strict=True)
         )
 
+    @property
+    def follower(self) -> str | None:
+        """Weights of the network that follows faces; None if one looks at every frame."""
+        return self._follower.weights if self._follower else None
+
+    @property
+    def description(self) -> str:
+        """What the networks run on, for people."""
+        followed = f", faces followed by {self.follower}" if self.follower else ""
+        return f"{self.engine.description}{followed}"
+
     def smallest_face(self, width: int, height: int) -> int:
         """Height of the smallest faces that can be found in frames of a size, all in pixels."""
         return self._finder.smallest(width, height)
@@ -226,6 +252,8 @@ class Tracker(Closing):
         if not self._home.is_here:
             return
         self._finder.close()
+        if self._follower is not None:
+            self._follower.close()
         if self._owns_engine:
             self.engine.close()
 

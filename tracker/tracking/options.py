@@ -15,6 +15,9 @@ from tracker.engines.base import Precision
 from tracker.system.settings_digest import NOT_IN_RESULTS
 from tracker.tracking.smoothing import smoothing
 
+# Values of `TrackerOptions.follower` that name no weights.
+AUTO_FOLLOWER, SAME = "auto", "same"
+
 
 @dataclass(frozen=True)
 class TrackerOptions:
@@ -38,6 +41,10 @@ class TrackerOptions:
         max_gap: after a pause longer than this, seconds, the detector has to confirm where the
             faces are.
         smoothing: "balanced", "stable", "responsive" or "off".
+        follower: weights of a smaller network that follows faces from frame to frame, corrected by
+            the tracker's own where a face looks new; see
+            `tracker.tracking.light_following.LightFollowing`. "same": the tracker's own looks at
+            every frame. "auto": "propnet-xs" for "propnet-s" on a processor, else "same".
         decoder: "centroid", "dark" or "quarter"; see `model.decoder.decode`.
         precision: "auto", "f32", "bf16" or "int8"; see `tracker.engines.create.create_engine`.
         threads: CPU threads of the engine, None for as few as keep up with a camera; the detector
@@ -69,6 +76,7 @@ class TrackerOptions:
     # A head moves by its own size in about this time.
     max_gap: float = 0.5
     smoothing: str = "balanced"
+    follower: str = AUTO_FOLLOWER
     decoder: Decoder = DEFAULT_DECODER
     precision: Precision = "auto"
     threads: int | None = field(default=None, metadata=NOT_IN_RESULTS)
@@ -101,6 +109,9 @@ class TrackerOptions:
             f"decoder must be one of {', '.join(DECODERS)}": self.decoder not in DECODERS,
             f"precision must be one of {', '.join(get_args(Precision))}": (
                 self.precision not in get_args(Precision)
+            ),
+            "maps are not handed out by a follower: drop it, or what needs maps": (
+                self.maps and self.follower not in (AUTO_FOLLOWER, SAME)
             ),
             "threads must be at least 1": self.threads is not None and self.threads < 1,
         }

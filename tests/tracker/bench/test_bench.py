@@ -18,7 +18,8 @@ from tracker.bench.chain_timing import STAGES, WARM_UP, BenchResult, Memory, mea
 from tracker.bench.device_limit import Limit
 from tracker.commands import bench
 from tracker.commands.bench import bench_command
-from tracker.engines.create import ENGINES, create_engine
+from tracker.engines.create import ENGINES
+from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.options import TrackerOptions
 from tracker.video.video_reader import VideoReader
 
@@ -71,9 +72,8 @@ def test_every_stage_is_timed(weights: str, tmp_path: Path) -> None:
     write_clip(tmp_path / "clip.mp4", (320, 240))
     out = tmp_path / "out.mp4"
     # More frames than the clip has: it is read again from its start.
-    engine = create_engine("onnxruntime", weights, 1)
-    result = measure(tmp_path / "clip.mp4", out, engine, CREDULOUS, frames=130)
-    engine.close()
+    with Tracker(weights, "onnxruntime", CREDULOUS) as tracker:
+        result = measure(tmp_path / "clip.mp4", out, tracker, frames=130, startup_seconds=0.5)
     assert result.frames == 130
     assert result.fps > 0
     assert result.weights == "tiny"
@@ -99,7 +99,7 @@ def test_memory_is_taken_at_the_start_a_quarter_and_the_end(
     frames: list[int] = []
     asked: list[int] = []
 
-    class Watched(chain_timing.Tracker):
+    class Watched(Tracker):
         def __call__(self, image: np.ndarray, timestamp: float) -> tuple:
             frames.append(0)
             return super().__call__(image, timestamp)
@@ -108,12 +108,11 @@ def test_memory_is_taken_at_the_start_a_quarter_and_the_end(
         asked.append(len(frames))
         return 100.0 + len(asked)
 
-    monkeypatch.setattr(chain_timing, "Tracker", Watched)
     monkeypatch.setattr(chain_timing, "resident_mb", resident)
     peaks = iter([150.0, 160.0, 163.0])
     monkeypatch.setattr(chain_timing, "peak_mb", lambda: next(peaks))
-    engine = create_engine("onnxruntime", weights, 1)
-    result = measure(tmp_path / "clip.mp4", None, engine, CREDULOUS, frames=8)
+    with Watched(weights, "onnxruntime", CREDULOUS) as tracker:
+        result = measure(tmp_path / "clip.mp4", None, tracker, frames=8, startup_seconds=0.5)
     assert asked == [WARM_UP, WARM_UP + 2, WARM_UP + 8]
     assert result.memory == Memory(101.0, 102.0, 103.0, 163.0, 3.0)
 
@@ -218,8 +217,8 @@ def test_command_writes_json_and_table(
 def measured(stage_ms: dict[str, float], faces: int, followed: float) -> BenchResult:
     return BenchResult(
         source="x", width=640, height=480, frames=3, faces=faces, faces_per_frame=followed,
-        engine="", weights="tiny", cores=2, startup_seconds=0.5, fps=50.0, wall_ms=20.0,
-        busy_ms=31.0, cpu_ms=27.0, frame_ms_p95=24.0, stage_ms=stage_ms,
+        engine="", weights="tiny", follower=None, cores=2, startup_seconds=0.5, fps=50.0,
+        wall_ms=20.0, busy_ms=31.0, cpu_ms=27.0, frame_ms_p95=24.0, stage_ms=stage_ms,
         memory=Memory(None, None, None, None, None),
     )  # fmt: skip
 
@@ -229,11 +228,11 @@ def test_every_engine_network_and_number_of_faces_has_a_column(
 ) -> None:
     """What runs is compared with the limit, and what does not is listed."""
 
-    def fake(clip: Path, out: Path | None, engine: Any, options: Any, frames: int) -> BenchResult:
+    def fake(clip: Path, out: Path | None, tracker: Tracker, **_: Any) -> BenchResult:
         stages = {"read": 1.0, "engine": 12.0}
-        count = options.max_faces
+        count = tracker.options.max_faces
         result = measured(stages, count, 1.0 if count == 1 else 2.5)
-        return replace(result, engine=engine.description)
+        return replace(result, engine=tracker.engine.description)
 
     monkeypatch.setattr(bench, "measure", fake)
     monkeypatch.setattr(bench_plan, "measure_limit", lambda device, width: Limit(1e9, 1e30))
@@ -270,7 +269,7 @@ def test_one_engine_that_cannot_run_is_an_error_and_none_at_all_too(
     def fail(*_: object) -> Any:
         raise InputError("no such device.")
 
-    monkeypatch.setattr(bench, "create_engine", fail)
+    monkeypatch.setattr(bench, "Tracker", fail)
     for engine, message in (("openvino", "no such device"), ("all", "no engine can run here: no")):
         result = run("--weights", weights, "--engine", engine, "--size", "64x64")
         assert isinstance(result.exception, InputError)

@@ -10,6 +10,7 @@ from model.errors import InputError
 from tracker.bench import stability, stability_plot
 from tracker.bench.stability import _lag, _placing, _rms, measure_stability
 from tracker.commands.bench import bench_command
+from tracker.tracking.options import TrackerOptions
 
 
 def run(*arguments: str) -> "object":
@@ -58,7 +59,7 @@ def test_a_network_that_loses_the_face_is_an_input_error(monkeypatch: pytest.Mon
     grey = np.full((512, 512, 3), 128, dtype=np.uint8)
     monkeypatch.setattr(stability, "portrait_image", lambda: grey)
     with pytest.raises(InputError, match="loses the portrait's face in frame 0"):
-        measure_stability("propnet-s", "auto", 1)
+        measure_stability("propnet-s", "auto", TrackerOptions(threads=1))
 
 
 @pytest.mark.parametrize(

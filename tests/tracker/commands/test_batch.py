@@ -239,6 +239,8 @@ def test_workers_end_with_a_killed_batch_and_the_same_command_goes_on(
         time.sleep(0.01)
     workers = psutil.Process(child.pid).children(recursive=True)
     assert len(workers) >= 2
+    for process in (child, *workers):  # or they are done before the second run has begun
+        process.send_signal(signal.SIGSTOP)
     second = run("batch", *options)
     assert second.code == 2
     assert second.err == (
@@ -246,6 +248,8 @@ def test_workers_end_with_a_killed_batch_and_the_same_command_goes_on(
     )
     child.kill()
     child.wait()
+    for process in workers:
+        process.send_signal(signal.SIGCONT)
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert not alive
     again = run("batch", *options)

@@ -27,6 +27,7 @@ GIVEN: dict[str, Any] = {
     "fov": 70.0,
     "intrinsics": "500,500,320,240",
     "weights": "propnet-m",
+    "follower": "same",
     "engine": "onnxruntime",
     "precision": "int8",
     "max_faces": 3,
@@ -101,7 +102,8 @@ def test_every_number_of_the_tracker_is_in_the_manifest_but_threads() -> None:
     plain = TrackerOptions()
     other: dict[str, Any] = {
         "detector": "full", "smoothing": "off", "decoder": "dark", "precision": "int8",
-        "maps": True, "threads": 3, "max_faces": 2, "boxes": ((1.0, 2.0, 30.0, 40.0),),
+        "maps": True, "follower": "same", "threads": 3, "max_faces": 2,
+        "boxes": ((1.0, 2.0, 30.0, 40.0),),
     }  # fmt: skip
     for name, value in asdict(plain).items():
         changed = replace(plain, **{name: other[name] if name in other else value * 0.9})
@@ -118,12 +120,17 @@ def test_a_new_option_of_a_job_makes_results_stale_by_itself() -> None:
     assert identify(usual) != identify(Job("a.mp4"))
 
 
-def test_new_weights_under_an_old_name_make_results_stale(tmp_path: Path) -> None:
+@pytest.mark.parametrize("role", ["weights", "follower", "detector"])
+def test_new_weights_under_an_old_name_make_results_stale(tmp_path: Path, role: str) -> None:
     weights = tmp_path / "net.onnx"
     weights.write_bytes(b"1")
-    before = identify(Job("a.mp4", weights=str(weights)))
+    if role == "weights":
+        job = Job("a.mp4", weights=str(weights))
+    else:
+        job = Job("a.mp4", options=TrackerOptions(**{role: str(weights)}))
+    before = identify(job)
     weights.unlink()
-    assert identify(Job("a.mp4", weights=str(weights))) != before
+    assert identify(job) != before
 
 
 def test_contradictions_are_found_before_anything_is_read() -> None:

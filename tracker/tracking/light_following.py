@@ -1,0 +1,115 @@
+"""Following faces with a small network, which a larger one corrects where a look is new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.crop import Region, crop_matrix, region_from_landmarks
+from tracker.tracking.face_track import Track
+from tracker.tracking.follower import Follower
+from tracker.tracking.landmark_network import LandmarkNetwork, Measurement
+
+# Under this confidence a network's landmarks are neither relied on nor learnt from.
+_SURE = 0.9
+# Then the larger network follows the face alone for so long, seconds: asking both in every frame
+# would take more time than either.
+_PATIENCE = 0.25
+
+
+class LightFollowing:
+    """Looks at followed faces, by a small network wherever that is as good.
+
+    The small network looks first. Where its face looks like what the large one saw of the same face
+    before, its landmarks are moved by what was corrected then (`FaceMemory`); where it does not, or
+    the small network is in doubt, the large one looks as well, and what it corrects is remembered.
+    So a talking head costs a tenth of the large network's looks, and half of the small one's
+    additional error is gone (docs/results.md, "Following with a smaller network").
+
+    Args:
+        network: the large one.
+        follower: the small one; None if the large one is to look at every frame.
+    """
+
+    def __init__(self, network: LandmarkNetwork, follower: Follower | None) -> None:
+        self._network = network
+        self._follower = follower
+
+    def start(
+        self, image: NDArray[np.uint8], looked: Sequence[tuple[Track, Region]], timestamp: float
+    ) -> Callable[[], list[Measurement]]:
+        """Begin to look at faces.
+
+        Args:
+            image: [H, W, 3], uint8, RGB.
+            looked: followed faces, each with where it may be.
+            timestamp: of the image, seconds.
+
+        Returns:
+            Gives one measurement per face. To be called at most once, and before the next look.
+        """
+        if self._follower is None:
+            return self._network.start(image, [region for _, region in looked])
+        # A face that was out of sight may be another one: that is for the network that knows best.
+        light = [
+            i
+            for i, (track, _) in enumerate(looked)
+            if not track.lost and timestamp >= track.memory.alone_until
+        ]
+        # Without any, the small network is not even loaded: a picture has no second frame.
+        regions = [looked[i][1] for i in light]
+        begun = self._follower.network.start(image, regions) if regions else list
+
+        def finish() -> list[Measurement]:
+            first = dict(zip(light, begun(), strict=True))
+            found: dict[int, Measurement] = {}
+            for i, look in first.items():
+                known = _corrected(look, looked[i][0], timestamp)
+                if known is not None:
+                    found[i] = known
+            asked = [i for i in range(len(looked)) if i not in found]
+            sure = self._network(image, [looked[i][1] for i in asked])
+            for i, better in zip(asked, sure, strict=True):
+                found[i] = better
+                if i in first:
+                    _learn(looked[i][0], first[i], better, timestamp)
+            return [found[i] for i in range(len(looked))]
+
+        return finish
+
+
+def _corrected(look: Measurement, track: Track, timestamp: float) -> Measurement | None:
+    """What the small network saw, corrected; None if that is not known."""
+    if look.confidence < _SURE:
+        return None
+    shape, radius = _shape(look)
+    correction = track.memory.recall(shape, timestamp)
+    if correction is None:
+        return None
+    landmarks = look.landmarks + radius * (correction @ _axes(look.region))
+    around = region_from_landmarks(landmarks, look.next_region.angle)
+    return replace(look, landmarks=landmarks, next_region=around)
+
+
+def _learn(track: Track, look: Measurement, better: Measurement, timestamp: float) -> None:
+    if min(look.confidence, better.confidence) < _SURE:
+        track.memory.alone_until = timestamp + _PATIENCE
+        return
+    shape, radius = _shape(look)
+    correction = (better.landmarks - look.landmarks) @ _axes(look.region).T / radius
+    track.memory.remember(shape, correction, timestamp)
+
+
+def _shape(look: Measurement) -> tuple[NDArray[np.float64], float]:
+    """Landmarks [K, 2] along the region's axes, in radii around their mean; the radius, pixels."""
+    around = look.landmarks - look.landmarks.mean(axis=0)
+    radius = max(float(np.sqrt(np.square(around).sum(axis=1).mean())), 1.0)
+    return around @ _axes(look.region).T / radius, radius
+
+
+def _axes(region: Region) -> NDArray[np.float64]:
+    """The region's own axes [2, 2], as rows."""
+    return crop_matrix(region, 1)[:, :2] * region.size
