@@ -10,6 +10,8 @@ from itertools import pairwise
 # Formats whose clock may be set anew (transport streams) may also jump ahead; less is a pause.
 # FFmpeg draws the same line.
 _JUMP = 10
+# Steps between two frames that leave room for one more.
+_ROOM = Fraction(3, 2)
 # What is looked at after a strange time, frames or packets.
 LOOK_AHEAD = 4
 
@@ -49,6 +51,10 @@ def judge(
         # Coming back to the old clock takes one step that is larger than the whole way back.
         return Verdict.RESET if all(0 < s <= back for s in steps) else Verdict.STRAY
     ahead = time - last
+    if ahead > _ROOM * step and [*following()][:1] == [time]:
+        # In program streams FFmpeg gives the time of a packet to the frame before it as well, where
+        # that ends with the packet before.
+        return Verdict.STRAY
     if ahead <= 2 * step:
         return Verdict.FITS
     if any(last < after < time for after in following()):

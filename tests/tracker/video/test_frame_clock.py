@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +32,24 @@ def test_clock_repairs_missing_and_repeated_times() -> None:
     frames = [SimpleNamespace(pts=p, time_base=base, duration=0) for p in pts]
     times = [clock.tick(frame) for frame in frames]  # type: ignore[arg-type]
     np.testing.assert_allclose(times, [0, 0.1, 0.15, 0.151, 0.152, 0.3])
+
+
+def test_a_frame_with_its_neighbours_time_is_moved_into_the_gap_before_it() -> None:
+    base = Fraction(1, 10)
+    for stated, expected in (
+        ((0, 1, 3, 3, 4), (0, 0.1, 0.2, 0.3, 0.4)),  # as program streams have it
+        ((0, 1, 3, 4, 5), (0, 0.1, 0.3, 0.4, 0.5)),  # a frame was left out
+        ((0, 1, 2, 2, 4), (0, 0.1, 0.2, 0.3, 0.4)),  # no gap before the two
+        ((0, 1, 9, 9, 10), (0, 0.1, 0.2, 0.9, 1.0)),
+    ):
+        info = VideoInfo("x", None, 1, 1, rate=Fraction(10), time_base=base)
+        clock = FrameClock(Fraction(0), info)
+        frames = [SimpleNamespace(pts=p, time_base=base, duration=0) for p in stated]
+        times = [
+            clock.tick(frame, partial(list, frames[i + 1 : i + 1 + LOOK_AHEAD]))  # type: ignore
+            for i, frame in enumerate(frames)
+        ]
+        np.testing.assert_allclose(times, expected)
 
 
 def test_lengths_bases_and_stray_times_of_frames() -> None:
