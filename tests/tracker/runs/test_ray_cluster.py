@@ -20,6 +20,7 @@ from tracker.runs import ray_cluster
 from tracker.runs.file_series import Result
 from tracker.runs.job import Job, Summary
 from tracker.runs.ray_cluster import RayCluster
+from tracker.tracking.options import TrackerOptions
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +169,18 @@ def test_without_ray_and_without_a_cluster(
     assert result.code == 2
     assert "--ray needs the package ray: pip install 'propnet-tracker[ray]'." in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_files_of_a_job_have_whole_paths_and_names_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ("net.onnx", "boxes.onnx", "small.onnx")
+    for name in names:
+        Path(name).touch()
+    weights, detector, follower = names
+    own = TrackerOptions(detector=detector, follower=follower)
+    job = ray_cluster._absolute(Job("a.mp4", weights=weights, options=own))
+    assert job.networks == tuple(tmp_path / name for name in names)
+    usual = Job(tmp_path / "a.mp4")
+    assert ray_cluster._absolute(usual) == usual
