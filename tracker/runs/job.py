@@ -99,7 +99,7 @@ class Job:
 
     @property
     def networks(self) -> tuple[Path, ...]:
-        """Where the networks are, if they are files: shipped names are among them."""
+        """Weights, detector and follower; those that are names are no files."""
         return tuple(map(Path, (self.weights, self.options.detector, self.options.follower)))
 
 
