@@ -78,9 +78,8 @@ def export(
     given = NetworkFaces(dataset, [data] if data else [], dev_share, dev_seed)
     network, metadata = load_network(weights)
     size = input_size or metadata.input_size
-    step = metadata.config.step
-    if size < step or size % step:
-        raise InputError(f"--input-size {size} must be a multiple of {step}.")
+    if not metadata.config.fits(size):
+        raise InputError(f"--input-size {size} must be a multiple of {metadata.config.step}.")
     crops = portrait_crops(size)
     if data is not None:
         faces = given.dev(metadata.name, metadata.config.markup)

@@ -31,7 +31,7 @@ def make_untrained(name: str, size: int, folder: Path) -> Path:
     if name not in VARIANTS:
         raise InputError(f"--untrained needs --weights with one of {', '.join(VARIANTS)}.")
     config = VARIANTS[name]
-    if size < config.step or size % config.step:
+    if not config.fits(size):
         raise InputError(f"--input-size {size} must be a multiple of {config.step}.")
     torch.manual_seed(0)
     network = PropNet(config).eval()

@@ -99,7 +99,7 @@ def network_complexity(config: PropNetConfig, size: int = 256) -> tuple[Complexi
     Raises:
         InputError: the network cannot run at that size.
     """
-    if size < config.step or size % config.step:
+    if not config.fits(size):
         raise InputError(
             f"the size {size} does not suit this network: use a multiple of {config.step}."
         )

@@ -90,6 +90,10 @@ class PropNetConfig:
         halvings = max(self.depth, self.attention_depth if self.propagation else 0)
         return int(STRIDE * 2**halvings)
 
+    def fits(self, size: int) -> bool:
+        """Whether it can read crops with sides of so many pixels."""
+        return size > 0 and size % self.step == 0
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for files; a markup that comes with the package by its name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -164,7 +164,7 @@ def _read_metadata(text: dict[str, str], path: Path) -> Metadata:
         return Metadata(
             name=text["name"],
             config=config,
-            input_size=_input_size(text["input_size"], config.step),
+            input_size=_input_size(text["input_size"], config),
             notes=text.get("notes", ""),
             sha256=sha256(path),
             calibration=Calibration.from_json(calibration) if calibration is not None else None,
@@ -176,8 +176,8 @@ def _read_metadata(text: dict[str, str], path: Path) -> Metadata:
         raise InputError(f"{path} is damaged: its header does not describe a PropNet.") from error
 
 
-def _input_size(text: str, step: int) -> int:
+def _input_size(text: str, config: PropNetConfig) -> int:
     size = int(text)
-    if not 0 < size <= LARGEST_CROP or size % step:
+    if not config.fits(size) or size > LARGEST_CROP:
         raise ValueError(size)
     return size

@@ -28,6 +28,7 @@ from tracker.bench.bench_table import Run, bench_json, print_bench
 from tracker.bench.chain_timing import measure
 from tracker.bench.stability import measure_stability
 from tracker.bench.stability_plot import check_plotting, plot_stability
+from tracker.commands.run_options import FollowerOption
 from tracker.engines.create import ENGINES
 from tracker.system.native_stderr import native_stderr_hidden
 from tracker.tracking.face_tracker import Tracker
@@ -51,13 +52,7 @@ def bench_command(
             help="Networks: shipped ones or your own; may be repeated.",
         ),
     ] = ["propnet-s"],  # noqa: B006  (typer wants a list and does not change it)
-    follower: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|same|NAME|FILE.onnx",
-            help="Smaller network that follows faces, corrected by the other; same: none.",
-        ),
-    ] = AUTO_FOLLOWER,
+    follower: FollowerOption = AUTO_FOLLOWER,
     engine: Annotated[
         str,
         typer.Option(

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from tracker.engines.base import Precision
     from tracker.runs.job import Job
 
+# `propnet-track bench` has it as well.
+FollowerOption = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|same|NAME|FILE.onnx",
+        help="Smaller network that follows faces, corrected by the other; same: none.",
+    ),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -41,13 +50,7 @@ class RunOptions:
     weights: Annotated[
         str, typer.Option(metavar="NAME|FILE.onnx", help="Network: a shipped one or your own.")
     ] = "propnet-s"
-    follower: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|same|NAME|FILE.onnx",
-            help="Smaller network that follows faces, corrected by the other; same: none.",
-        ),
-    ] = "auto"
+    follower: FollowerOption = "auto"
     engine: Annotated[
         str,
         typer.Option(

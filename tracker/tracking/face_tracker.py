@@ -90,11 +90,12 @@ class Tracker(Closing):
         self._home = HomeProcess("this tracker was made")
         self.options = options or TrackerOptions()
         self._owns_engine = isinstance(engine, str)
-        name, engine_name = (str(weights), engine) if isinstance(engine, str) else (None, "auto")
+        name, engine_name = None, "auto"
         if isinstance(engine, str):
+            name, engine_name = str(weights), engine
             threads, precision = self.options.threads, self.options.precision
             maps = self.options.maps
-            engine = create_engine(engine, str(weights), threads, precision, maps, watcher=watcher)
+            engine = create_engine(engine_name, name, threads, precision, maps, watcher=watcher)
         self.engine: Engine = engine
         self.markup: Markup = engine.info.markup
         self.stopwatch = Stopwatch()
@@ -104,14 +105,15 @@ class Tracker(Closing):
                     f"the markup {self.markup} has one point, which does not say how large a thing "
                     "is: to be followed it needs two."
                 )
-            follower = choose_follower(name, engine, self.options)
-            self._follower = (
-                Follower(
-                    follower, engine_name, engine, options=self.options, stopwatch=self.stopwatch
+            self._follower: Follower | None = None
+            if follower := choose_follower(name, engine, self.options):
+                self._follower = Follower(
+                    follower,
+                    engine_name,
+                    markup=self.markup,
+                    options=self.options,
+                    stopwatch=self.stopwatch,
                 )
-                if follower
-                else None
-            )
         except BaseException:
             if self._owns_engine:
                 engine.close()

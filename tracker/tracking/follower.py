@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from model.errors import InputError
+from model.markup import Markup
 from model.zoo import shipped
 from tracker.engines.base import Engine, is_on_processor
 from tracker.engines.create import create_engine
@@ -48,7 +49,7 @@ class Follower:
     Args:
         weights: a shipped name or a path.
         engine: a name for `tracker.engines.create.create_engine`.
-        beside: the large network.
+        markup: of the large network, which it must have, too.
         options: of the tracker.
         stopwatch: gets the stages of a `LandmarkNetwork`.
 
@@ -60,13 +61,13 @@ class Follower:
         self,
         weights: str,
         engine: str,
-        beside: Engine,
         *,
+        markup: Markup,
         options: TrackerOptions,
         stopwatch: Stopwatch,
     ) -> None:
         self.weights = weights
-        self._engine_name, self._beside = engine, beside
+        self._engine_name, self._markup = engine, markup
         self._options, self._stopwatch = options, stopwatch
         self._engine: Engine | None = None
         if options.follower != AUTO_FOLLOWER:
@@ -81,12 +82,12 @@ class Follower:
         """
         options = self._options
         engine = create_engine(self._engine_name, self.weights, options.threads, options.precision)
-        wanted, own = self._beside.info.markup, engine.info.markup
-        if own != wanted:
+        markup = engine.info.markup
+        if markup != self._markup:
             engine.close()
             raise InputError(
-                f"the follower {self.weights} has the landmarks {own} and cannot follow {wanted}: "
-                "choose another, or 'same'."
+                f"the follower {self.weights} has the landmarks {markup} and cannot follow "
+                f"{self._markup}: choose another, or 'same'."
             )
         self._engine = engine
         return LandmarkNetwork(engine, options.decoder, self._stopwatch)

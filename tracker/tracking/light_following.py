@@ -85,11 +85,11 @@ def _corrected(look: Measurement, track: Track, timestamp: float) -> Measurement
     """What the small network saw, corrected; None if that is not known."""
     if look.confidence < _SURE:
         return None
-    shape, radius = _shape(look)
+    shape, axes = _shape(look)
     correction = track.memory.recall(shape, timestamp)
     if correction is None:
         return None
-    landmarks = look.landmarks + radius * (correction @ _axes(look.region))
+    landmarks = look.landmarks + correction @ axes
     around = region_from_landmarks(landmarks, look.next_region.angle)
     return replace(look, landmarks=landmarks, next_region=around)
 
@@ -98,18 +98,17 @@ def _learn(track: Track, look: Measurement, better: Measurement, timestamp: floa
     if min(look.confidence, better.confidence) < _SURE:
         track.memory.alone_until = timestamp + _PATIENCE
         return
-    shape, radius = _shape(look)
-    correction = (better.landmarks - look.landmarks) @ _axes(look.region).T / radius
+    shape, axes = _shape(look)
+    correction = (better.landmarks - look.landmarks) @ np.linalg.inv(axes)
     track.memory.remember(shape, correction, timestamp)
 
 
-def _shape(look: Measurement) -> tuple[NDArray[np.float64], float]:
-    """Landmarks [K, 2] along the region's axes, in radii around their mean; the radius, pixels."""
+def _shape(look: Measurement) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Landmarks [K, 2] around their mean, by axes of their own; and these [2, 2], as rows, pixels.
+
+    The axes are those of the region, as long as the landmarks' radius.
+    """
     around = look.landmarks - look.landmarks.mean(axis=0)
     radius = max(float(np.sqrt(np.square(around).sum(axis=1).mean())), 1.0)
-    return around @ _axes(look.region).T / radius, radius
-
-
-def _axes(region: Region) -> NDArray[np.float64]:
-    """The region's own axes [2, 2], as rows."""
-    return crop_matrix(region, 1)[:, :2] * region.size
+    upright = crop_matrix(look.region, 1)[:, :2] * look.region.size
+    return around @ upright.T / radius, upright * radius

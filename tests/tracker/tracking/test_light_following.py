@@ -170,9 +170,9 @@ def test_without_a_follower_the_network_looks_at_every_frame() -> None:
 
 def test_landmarks_in_one_place_are_a_shape_without_size() -> None:
     nowhere = seen(np.full((98, 2), 30.0), 1.0, Region(30.0, 30.0, 20.0))
-    shape, radius = _shape(nowhere)
+    shape, axes = _shape(nowhere)
     assert (shape == 0).all()
-    assert radius == 1
+    assert np.linalg.norm(axes, axis=1) == pytest.approx(1)
     track = Track(0, None, nowhere, 0.0)
     _learn(track, nowhere, nowhere, 0.0)
     assert (track.memory.recall(shape, 0.0) == 0).all()
