@@ -20,10 +20,11 @@ from model.crop import Region, from_crop
 from model.errors import InputError
 from tracker.assets.portrait import portrait_image
 from tracker.bench.moving_portrait import portrait_frame
+from tracker.tracking.face_parts import parts
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.landmark_network import LandmarkNetwork
 from tracker.tracking.options import TrackerOptions
-from tracker.tracking.smoothing import SMOOTHING, FaceFilter, parts
+from tracker.tracking.smoothing import SMOOTHING, FaceFilter
 
 SIZE = 480  # of the frames, pixels
 RATE = 30.0  # frames per second

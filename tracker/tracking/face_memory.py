@@ -5,13 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.tracking.face_parts import SMALLEST_PART, means
+
 # A face whose landmarks lie this far from what they were (root of the mean square, in radii of the
 # face) looks e^(1/2) times less like it. With half of that the large network is asked twice as
 # often.
 _NEAR = 0.04
+# Likewise a part of it, in its own radii: an eye that closes is no open one, whatever the rest of
+# the face does. With half of that little is left to be corrected, with twice as much blinks are as
+# shallow as without.
+_ALIKE = 0.1
 # Looks to be remembered around a shape, in looks just taken at that very shape: one is enough, for
-# seven seconds.
-_ENOUGH = 0.7
+# fourteen seconds. With twice as many the large network is asked a sixth more often, and faces are
+# a fiftieth nearer to what it sees.
+_ENOUGH = 0.5
 # Corrections are drawn towards none by so many looks: each carries the noise of two networks. Twice
 # as many leave moving faces a fiftieth nearer, and still ones drift a third more in their first
 # second, when they go over from one network to the other.
@@ -20,6 +27,8 @@ _DOUBT = 0.25
 _FADES = 20.0
 # Looks that are kept; more would take longer to compare than they save.
 _MOST = 128
+# What counts less, in looks just taken at that very shape, is left out: most of what is remembered.
+_LEAST = 1e-3
 
 
 class FaceMemory:
@@ -27,18 +36,27 @@ class FaceMemory:
 
     A network's errors on a face are much the same while the face looks much the same, so that
     corrections are worth keeping: their mean, weighted by nearness in shape and time (a
-    Nadaraya-Watson regression, one memory for a face).
+    Nadaraya-Watson regression, one memory for a face). Every part of the face (an eye, the mouth)
+    is corrected by the looks at which it had much the same shape itself, or hardly at all.
 
     Attributes:
         alone_until: until then the small network is not to be relied on, seconds.
+
+    Args:
+        part: [K] which part of the face every landmark belongs to, from 0; see
+            `tracker.tracking.face_parts.parts`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, part: NDArray[np.intp]) -> None:
         self.alone_until = -np.inf
-        # One row a look: its shape and that vector's square, the correction, the time.
-        self._shapes = np.empty((0, 0))
+        self._part = part
+        self._mean = means(part)
+        # One row a look: its shape and that vector's square, its parts around their own means, the
+        # correction, the time.
+        self._shapes = np.empty((0, 2 * len(part)))
         self._squares = np.empty(0)
-        self._corrections = np.empty((0, 0))
+        self._parts = np.empty((0, len(part), 2))
+        self._corrections = np.empty((0, len(part), 2))
         self._times = np.empty(0)
 
     def recall(self, shape: NDArray[np.float64], timestamp: float) -> NDArray[np.float64] | None:
@@ -52,16 +70,21 @@ class FaceMemory:
         Returns:
             [K, 2], in the same unit; None where too little like it is remembered.
         """
-        if not len(self._times):
-            return None
         flat = shape.ravel()
         # By products of vectors: the differences themselves would take five times as long.
         apart = (self._squares - 2 * (self._shapes @ flat) + flat @ flat) / len(shape)
         weights = np.exp(-apart / (2 * _NEAR**2) - (timestamp - self._times) / _FADES)
-        total = float(weights.sum())
-        if total < _ENOUGH:
+        if float(weights.sum()) < _ENOUGH:
             return None
-        return np.asarray((weights @ self._corrections / (total + _DOUBT)).reshape(shape.shape))
+        near = np.flatnonzero(weights > _LEAST)
+        parts = self._around_means(shape)
+        # [parts], and [looks, parts]: mean squares, in radii of the parts.
+        radii = np.maximum(self._mean @ np.square(parts).sum(axis=1), SMALLEST_PART**2)
+        off = np.square(self._parts[near] - parts).sum(axis=2) @ self._mean.T / radii
+        alike = weights[near, None] * np.exp(-off / (2 * _ALIKE**2))
+        each = alike[:, self._part]
+        total = each.sum(axis=0) + _DOUBT
+        return np.asarray(np.einsum("lk,lkc->kc", each, self._corrections[near]) / total[:, None])
 
     def remember(
         self, shape: NDArray[np.float64], correction: NDArray[np.float64], timestamp: float
@@ -74,8 +97,13 @@ class FaceMemory:
             timestamp: seconds, not before that of the last look.
         """
         flat = shape.ravel()
-        kept = slice(-_MOST + 1, None) if len(self._times) else slice(0)
+        kept = slice(-_MOST + 1, None)
         self._shapes = np.stack([*self._shapes[kept], flat])
         self._squares = np.append(self._squares[kept], flat @ flat)
-        self._corrections = np.stack([*self._corrections[kept], correction.ravel()])
+        self._parts = np.stack([*self._parts[kept], self._around_means(shape)])
+        self._corrections = np.stack([*self._corrections[kept], correction])
         self._times = np.append(self._times[kept], timestamp)
+
+    def _around_means(self, shape: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Landmarks [K, 2] around the means of their parts."""
+        return np.asarray(shape - (self._mean @ shape)[self._part])

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from model.crop import Region
 from tracker.tracking.appearance import blend
-from tracker.tracking.face_memory import FaceMemory
 from tracker.tracking.landmark_network import Measurement
 from tracker.tracking.results import Face
 from tracker.tracking.smoothing import FaceFilter
@@ -38,7 +37,6 @@ class Track:
         seen_at: when that was, seconds.
         look: the face's usual appearance; see `tracker.tracking.appearance.face_look`.
         lost: whether the face was not seen in the last frame.
-        memory: what a large network corrected of a small one's landmarks on it.
 
     Args:
         number: the id.
@@ -56,7 +54,6 @@ class Track:
     ) -> None:
         self.id = number
         self.lost = False
-        self.memory = FaceMemory()
         self._filter = smoother
         self.seen = measurement
         self.seen_at = timestamp

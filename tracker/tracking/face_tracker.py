@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from model.crop import Region
 from model.errors import InputError
 from model.markup import Markup
+from model.zoo import DEFAULT_WEIGHTS
 from tracker.detection.finder import open_finder
 from tracker.engines.base import BuildWatcher, Engine
 from tracker.engines.create import create_engine
@@ -82,7 +83,7 @@ class Tracker(Closing):
 
     def __init__(
         self,
-        weights: str | Path = "propnet-s",
+        weights: str | Path = DEFAULT_WEIGHTS,
         engine: str | Engine = "auto",
         options: TrackerOptions | None = None,
         watcher: BuildWatcher | None = None,
@@ -121,7 +122,7 @@ class Tracker(Closing):
         self._network = LandmarkNetwork(
             engine, self.options.decoder, self.stopwatch, self.options.maps
         )
-        self._following = LightFollowing(self._network, self._follower)
+        self._following = LightFollowing(self._network, self._follower, self.markup)
         self._finder = open_finder(
             self.options.detector,
             self.options.boxes,

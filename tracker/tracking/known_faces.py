@@ -11,6 +11,7 @@ from model.crop import Region
 from model.markup import Markup
 from tracker.system.stopwatch import Stopwatch
 from tracker.tracking.crossing import is_alone, repeated, rightful, slipped
+from tracker.tracking.face_parts import parts
 from tracker.tracking.face_track import Track
 from tracker.tracking.landmark_network import Measurement, plausible
 from tracker.tracking.options import TrackerOptions
@@ -21,7 +22,7 @@ from tracker.tracking.recognition import (
     match,
     recognise,
 )
-from tracker.tracking.smoothing import FaceFilter, parts, smoothing
+from tracker.tracking.smoothing import FaceFilter, smoothing
 
 # Faces out of sight that are remembered at most: a crowd that walks past must not pile up.
 _REMEMBERED = 8

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.markup import Markup
+from tracker.tracking.face_parts import parts
 from tracker.tracking.face_tracker import Tracker
 from tracker.tracking.results import Face
-from tracker.tracking.smoothing import FaceFilter, SmoothingOptions, parts, smoothing
+from tracker.tracking.smoothing import FaceFilter, SmoothingOptions, smoothing
 from tracker.video.frame_source import SourceFrame
 
 # Frames of one face that are further apart than this, seconds, are smoothed separately: what it did

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from model.markup import Markup
+from tracker.tracking.face_parts import SMALLEST_PART, means
 from tracker.tracking.similarity_fit import fit_similarity
 
 
@@ -115,31 +115,11 @@ def smoothing(name: str) -> SmoothingOptions | None:
     return SMOOTHING[name]
 
 
-def parts(markup: Markup) -> NDArray[np.intp]:
-    """Which part of the face every landmark belongs to: points on curves that meet are one part.
-
-    Args:
-        markup: of the landmarks.
-
-    Returns:
-        [K] numbers of parts, from 0. WFLW: contour, brows, nose bridge and base, eyes, outer and
-        inner lips, pupils.
-    """
-    part = np.arange(markup.points)
-    for curve in markup.curves:
-        joined = np.isin(part, part[list(curve)])
-        part[joined] = part[list(curve)].min()
-    return np.asarray(np.unique(part, return_inverse=True)[1], dtype=np.intp)
-
-
 # Frames closer than this, seconds, are one moment: the speed between them is a division by zero.
 _NO_TIME = 1e-6
 # A zoom by a factor of 20 or a turn by half a circle from one frame to the next: frames a moment
 # apart, or a long pause, have made nonsense of a velocity. Numbers would soon overflow.
 _ASTRAY = 3.0
-# Parts smaller than this, in radii of the face, count as this large: half the size of an eye. A
-# pupil is one point, without a size.
-_SMALLEST = 0.15
 
 
 class FaceFilter:
@@ -150,14 +130,14 @@ class FaceFilter:
 
     Args:
         options: the constants.
-        part: [K] which part of the face every point belongs to, from 0; see `parts`.
+        part: [K] which part of the face every point belongs to, from 0; see
+            `tracker.tracking.face_parts.parts`.
     """
 
     def __init__(self, options: SmoothingOptions, part: NDArray[np.intp]) -> None:
         self.options = options
         self._part = np.asarray(part)
-        member = self._part == np.arange(self._part.max() + 1)[:, None]
-        self._mean = member / member.sum(axis=1, keepdims=True)
+        self._mean = means(self._part)
         self._shape: NDArray[np.complex128] | None = None
         self._pose = _Pose(options.motion)
         self._time = 0.0
@@ -215,7 +195,7 @@ class FaceFilter:
         x, y, far, apart = values @ self._mean.T
         # Rounding may leave a part of one point less than nothing.
         radius = np.sqrt(np.maximum(far - x * x - y * y, 0))
-        least = _SMALLEST * sqrt(float(size.sum()) / len(size))
+        least = SMALLEST_PART * sqrt(float(size.sum()) / len(size))
         return np.asarray(np.sqrt(apart) / np.maximum(radius, least), dtype=np.float64)
 
 

@@ -5,9 +5,10 @@ import pytest
 
 from model.crop import Region, region_from_landmarks
 from model.shipped_markups import WFLW
+from tracker.tracking.face_parts import parts
 from tracker.tracking.face_track import Track
 from tracker.tracking.landmark_network import Measurement, plausible
-from tracker.tracking.smoothing import SMOOTHING, FaceFilter, parts
+from tracker.tracking.smoothing import SMOOTHING, FaceFilter
 
 POINTS = np.random.default_rng(0).uniform(100, 300, (98, 2))
 LOOK = np.array([0.8, -0.2, -0.6], dtype=np.float32) / np.float32(np.sqrt(1.04))

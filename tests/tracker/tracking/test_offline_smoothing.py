@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from model.crop import Region
 from model.shipped_markups import WFLW
 from tests.support.face_shapes import face_shape
+from tracker.tracking.face_parts import parts
 from tracker.tracking.offline_smoothing import Recording, follow_twice, smooth_track
 from tracker.tracking.results import Face
-from tracker.tracking.smoothing import SMOOTHING, FaceFilter, parts
+from tracker.tracking.smoothing import SMOOTHING, FaceFilter
 from tracker.video.frame_source import SourceFrame
 
 PART = parts(WFLW)

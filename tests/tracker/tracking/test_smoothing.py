@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.shipped_markups import COFW, IBUG, WFLW
 from tests.support.face_shapes import face_shape
+from tracker.tracking.face_parts import parts
 from tracker.tracking.smoothing import (
     SMOOTHING,
     FaceFilter,
     LowPass,
     SmoothingOptions,
-    parts,
     smoothing,
 )
 
