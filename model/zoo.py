@@ -11,6 +11,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 SUMS = WEIGHTS / "SHA256SUMS"
 # An exported network in 8 bits lies beside the one in floats, under its name with this at the end.
 INT8 = "-int8"
+# What is used where nobody names one. In videos on a processor a smaller one follows its faces, and
+# spares most of its time (`tracker.tracking.light_following`).
+DEFAULT_WEIGHTS = "propnet-m"
 
 
 def shipped() -> dict[str, str]:

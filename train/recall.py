@@ -25,6 +25,7 @@ from rich.table import Table
 from model.crop import Region, region_from_landmarks, wrap_angle
 from model.errors import InputError, run_command
 from model.files import write_json
+from model.zoo import DEFAULT_WEIGHTS
 from tracker.bench.bench_clip import clip_size
 from tracker.detection.detection import DETECTORS, DetectorChoice
 from tracker.detection.detection_region import region_from_detection
@@ -80,7 +81,7 @@ def main(  # noqa: PLR0917 (a command's options)
     data: Annotated[Path, typer.Option(help="Labelled faces in WFLW's layout.")],
     split: Annotated[str, typer.Option(help="Of these faces.")] = "test",
     detector: Annotated[str, typer.Option(help=f"One of {', '.join(DETECTORS)}.")] = "auto",
-    weights: Annotated[str, typer.Option(help="Network that confirms.")] = "propnet-s",
+    weights: Annotated[str, typer.Option(help="Network that confirms.")] = DEFAULT_WEIGHTS,
     frames: Annotated[str, typer.Option(help="Sizes of the pictures.")] = "640x480,1920x1080",
     sizes: Annotated[str, typer.Option(help="Sizes of the faces, pixels.")] = _SIZES,
     rolls: Annotated[str, typer.Option(help="Degrees added to the faces.")] = "0",

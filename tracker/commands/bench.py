@@ -15,6 +15,7 @@ from rich.table import Table
 
 from model.errors import InputError
 from model.files import reserve_output, write_json
+from model.zoo import DEFAULT_WEIGHTS
 from tracker.bench.bench_clip import clip_size, write_clip
 from tracker.bench.bench_plan import (
     PRECISIONS,
@@ -51,7 +52,7 @@ def bench_command(
             metavar="all|NAME|FILE.onnx,...",
             help="Networks: shipped ones or your own; may be repeated.",
         ),
-    ] = ["propnet-s"],  # noqa: B006  (typer wants a list and does not change it)
+    ] = [DEFAULT_WEIGHTS],  # noqa: B006  (typer wants a list and does not change it)
     follower: FollowerOption = AUTO_FOLLOWER,
     engine: Annotated[
         str,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 
 import typer
 
+from model.zoo import DEFAULT_WEIGHTS
+
 if TYPE_CHECKING:
     from tracker.engines.base import Precision
     from tracker.runs.job import Job
@@ -49,7 +51,7 @@ class RunOptions:
     ] = None
     weights: Annotated[
         str, typer.Option(metavar="NAME|FILE.onnx", help="Network: a shipped one or your own.")
-    ] = "propnet-s"
+    ] = DEFAULT_WEIGHTS
     follower: FollowerOption = "auto"
     engine: Annotated[
         str,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tracker.doctor.row import Row
 
-NETWORK = "propnet-s"
-
 
 def openvino() -> list[Row]:
     """OpenVINO."""
@@ -30,13 +28,14 @@ def torch() -> list[Row]:
 
 def _load(name: str) -> Row:
     from model.errors import InputError  # noqa: PLC0415
+    from model.zoo import DEFAULT_WEIGHTS  # noqa: PLC0415
     from tracker.engines.create import create_engine, missing  # noqa: PLC0415
 
     reason = missing(name)
     if reason is not None:
         return Row(name, reason, "absent")
     try:
-        engine = create_engine(name, NETWORK)
+        engine = create_engine(name, DEFAULT_WEIGHTS)
     except InputError as error:
         return Row(name, str(error), "failed")
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from model.errors import InputError
 from model.stop_signals import StopFlag
+from model.zoo import DEFAULT_WEIGHTS
 from tracker.drawing.annotated_picture import Comparison
 from tracker.drawing.draw_faces import DEFAULT_LAYERS
 from tracker.drawing.style import DrawStyle
@@ -57,7 +58,7 @@ class Job:
     out: Path | None = None
     save: Path | None = None
     show: bool = field(default=False, metadata=NOT_IN_RESULTS)
-    weights: str = "propnet-s"
+    weights: str = DEFAULT_WEIGHTS
     # Engines agree to a hundredth of a pixel (docs/results.md): files done by one are done.
     engine: str = field(default="auto", metadata=NOT_IN_RESULTS)
     options: TrackerOptions = field(default_factory=TrackerOptions)

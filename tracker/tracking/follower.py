@@ -13,9 +13,9 @@ from tracker.system.stopwatch import Stopwatch
 from tracker.tracking.landmark_network import LandmarkNetwork
 from tracker.tracking.options import AUTO_FOLLOWER, SAME, TrackerOptions
 
-# Shipped networks that another one follows by itself: on a processor the default's looks are most
-# of what a frame takes. Whoever asks for propnet-m has the time.
-_FOLLOWERS = {"propnet-s": "propnet-xs"}
+# Shipped networks that another one follows by itself: on a processor their looks are most of what a
+# frame takes.
+_FOLLOWERS = {"propnet-m": "propnet-xs", "propnet-s": "propnet-xs"}
 
 
 def choose_follower(weights: str | None, engine: Engine, options: TrackerOptions) -> str | None:

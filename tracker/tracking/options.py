@@ -44,8 +44,8 @@ class TrackerOptions:
         follower: weights of a smaller network that follows faces from frame to frame, corrected by
             the tracker's own where a face looks new; see
             `tracker.tracking.light_following.LightFollowing`. "same": the tracker's own looks at
-            every frame. "auto": "propnet-xs" for "propnet-s" on a processor, else "same", as for
-            an engine that the caller has made.
+            every frame. "auto": "propnet-xs" for "propnet-m" and "propnet-s" on a processor, else
+            "same", as for an engine that the caller has made.
         decoder: "centroid", "dark" or "quarter"; see `model.decoder.decode`.
         precision: "auto", "f32", "bf16" or "int8"; see `tracker.engines.create.create_engine`.
         threads: CPU threads of the engine, None for as few as keep up with a camera; the detector

@@ -26,7 +26,7 @@ GIVEN: dict[str, Any] = {
     "names": True,
     "fov": 70.0,
     "intrinsics": "500,500,320,240",
-    "weights": "propnet-m",
+    "weights": "propnet-s",
     "follower": "same",
     "engine": "onnxruntime",
     "precision": "int8",
@@ -50,7 +50,7 @@ GIVEN: dict[str, Any] = {
 CHANGED: dict[str, Any] = {
     "out": Path("b.mp4"),
     "save": Path("b.csv"),
-    "weights": "propnet-m",
+    "weights": "propnet-s",
     "options": TrackerOptions(smoothing="stable"),
     "layers": frozenset({"points"}),
     "style": RunOptions(color="red").job("a.mp4", pictures=True).style,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.shipped_markups import WFLW
+from model.zoo import DEFAULT_WEIGHTS
 from tests.support.commands import Run
 from tests.support.portrait_scene import portrait_scene
 from tests.support.tiny_onnx import METADATA, tiny_onnx
@@ -41,8 +42,8 @@ def raw(clip: list[NDArray[np.uint8]], weights: str, **options: object) -> NDArr
 def test_followed_landmarks_are_nearer_to_the_large_network_for_a_fraction_of_its_looks(
     clip: list[NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    large, small = raw(clip, "propnet-s", follower="same"), raw(clip, "propnet-xs")
-    looks = {"propnet-s": 0, "propnet-xs": 0}
+    large, small = raw(clip, DEFAULT_WEIGHTS, follower="same"), raw(clip, "propnet-xs")
+    looks = {DEFAULT_WEIGHTS: 0, "propnet-xs": 0}
 
     with Tracker(options=TrackerOptions(threads=1)) as tracker:
         assert tracker.follower == "propnet-xs"
@@ -65,7 +66,7 @@ def test_followed_landmarks_are_nearer_to_the_large_network_for_a_fraction_of_it
 
     assert 0 < apart(pair) < 0.75 * apart(small)
     assert looks["propnet-xs"] == FRAMES - 1
-    assert looks["propnet-s"] < FRAMES // 3
+    assert looks[DEFAULT_WEIGHTS] < FRAMES // 3
 
 
 def test_who_follows_whom(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +74,7 @@ def test_who_follows_whom(monkeypatch: pytest.MonkeyPatch) -> None:
     engine.description = "OpenVINO 2026.4, CPU, int8, 1 thread"
     usual = TrackerOptions()
     assert choose_follower("propnet-s", engine, usual) == "propnet-xs"
-    assert choose_follower("propnet-m", engine, usual) is None
+    assert choose_follower("propnet-m", engine, usual) == "propnet-xs"
     assert choose_follower("propnet-xs", engine, usual) is None
     assert choose_follower("mine.onnx", engine, usual) is None
     assert choose_follower(None, engine, usual) is None  # an engine of the caller's
