@@ -12,12 +12,12 @@ from tracker.tracking.face_parts import SMALLEST_PART, means
 # often.
 _NEAR = 0.04
 # Likewise a part of it, in its own radii: an eye that closes is no open one, whatever the rest of
-# the face does. With half of that little is left to be corrected, with twice as much blinks are as
-# shallow as without.
+# the face does. With half of that faces are a thirtieth further from what the large network sees,
+# with twice as much blinks are almost as shallow as without it.
 _ALIKE = 0.1
 # Looks to be remembered around a shape, in looks just taken at that very shape: one is enough, for
-# fourteen seconds. With twice as many the large network is asked a sixth more often, and faces are
-# a fiftieth nearer to what it sees.
+# fourteen seconds. With 0.7 the large network is asked a fifth more often, and faces are a fiftieth
+# nearer to what it sees.
 _ENOUGH = 0.5
 # Corrections are drawn towards none by so many looks: each carries the noise of two networks. Twice
 # as many leave moving faces a fiftieth nearer, and still ones drift a third more in their first

@@ -30,8 +30,8 @@ class LightFollowing:
     The small network looks first. Where its face looks like what the large one saw of the same face
     before, its landmarks are moved by what was corrected then (`FaceMemory`); where it does not, or
     the small network is in doubt, the large one looks as well, and what it corrects is remembered.
-    So a talking head costs a tenth of the large network's looks, and half of the small one's
-    additional error is gone (docs/results.md, "Following with a smaller network").
+    So a video costs a fourteenth of the large network's looks, and two fifths of what the small one
+    is away from it are gone (docs/results.md, "Following with a smaller network").
 
     Args:
         network: the large one.
