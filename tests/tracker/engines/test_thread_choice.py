@@ -30,7 +30,8 @@ def choose(
     ("milliseconds", "cores", "threads", "used", "loads"),
     [
         (5, 8, None, 1, [1]),
-        (30, 8, None, 8, [1, 8]),
+        (19, 8, None, 1, [1]),
+        (21, 8, None, 8, [1, 8]),
         (30, 1, None, 1, [1]),
         (30, 8, 3, 3, [3]),
         (5, 8, 3, 3, [3]),
