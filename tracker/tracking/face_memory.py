@@ -49,14 +49,12 @@ class FaceMemory:
 
     def __init__(self, part: NDArray[np.intp]) -> None:
         self.alone_until = -np.inf
-        self._part = part
+        self._part = np.repeat(part, 2)  # of every coordinate
         self._mean = means(part)
-        # One row a look: its shape and that vector's square, its parts around their own means, the
-        # correction, the time.
+        # One row a look: its shape and that vector's square, the correction, the time.
         self._shapes = np.empty((0, 2 * len(part)))
         self._squares = np.empty(0)
-        self._parts = np.empty((0, len(part), 2))
-        self._corrections = np.empty((0, len(part), 2))
+        self._corrections = np.empty((0, 2 * len(part)))
         self._times = np.empty(0)
 
     def recall(self, shape: NDArray[np.float64], timestamp: float) -> NDArray[np.float64] | None:
@@ -77,14 +75,13 @@ class FaceMemory:
         if float(weights.sum()) < _ENOUGH:
             return None
         near = np.flatnonzero(weights > _LEAST)
-        parts = self._around_means(shape)
-        # [parts], and [looks, parts]: mean squares, in radii of the parts.
-        radii = np.maximum(self._mean @ np.square(parts).sum(axis=1), SMALLEST_PART**2)
-        off = np.square(self._parts[near] - parts).sum(axis=2) @ self._mean.T / radii
+        # [looks, parts]: how far their landmarks are from what they were, mean squares in radii.
+        off = self._spread(self._shapes[near] - flat)
+        off /= np.maximum(self._spread(flat), SMALLEST_PART**2)
         alike = weights[near, None] * np.exp(-off / (2 * _ALIKE**2))
         each = alike[:, self._part]
-        total = each.sum(axis=0) + _DOUBT
-        return np.asarray(np.einsum("lk,lkc->kc", each, self._corrections[near]) / total[:, None])
+        sums = (each * self._corrections[near]).sum(axis=0)
+        return np.asarray((sums / (each.sum(axis=0) + _DOUBT)).reshape(shape.shape))
 
     def remember(
         self, shape: NDArray[np.float64], correction: NDArray[np.float64], timestamp: float
@@ -100,10 +97,18 @@ class FaceMemory:
         kept = slice(-_MOST + 1, None)
         self._shapes = np.stack([*self._shapes[kept], flat])
         self._squares = np.append(self._squares[kept], flat @ flat)
-        self._parts = np.stack([*self._parts[kept], self._around_means(shape)])
-        self._corrections = np.stack([*self._corrections[kept], correction])
+        self._corrections = np.stack([*self._corrections[kept], correction.ravel()])
         self._times = np.append(self._times[kept], timestamp)
 
-    def _around_means(self, shape: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Landmarks [K, 2] around the means of their parts."""
-        return np.asarray(shape - (self._mean @ shape)[self._part])
+    def _spread(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean square distance of points [..., 2 K] from the means of their parts [..., parts]."""
+        # As complex numbers: sums over an axis of two take longer than everything else here. No
+        # products of matrices: BLAS shares large ones out to threads that then wait in a loop, for
+        # 20 ms of the processor's time with many looks.
+        points = flat.view(np.complex128)
+        squares = np.einsum("...k,pk->...p", _squares(points), self._mean)
+        return np.asarray(squares - _squares(np.einsum("...k,pk->...p", points, self._mean)))
+
+
+def _squares(points: NDArray[np.complex128]) -> NDArray[np.float64]:
+    return np.asarray(np.square(points.real) + np.square(points.imag))
