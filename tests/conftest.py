@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +25,10 @@ from tracker import cli
 
 
 def pytest_configure() -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the one of their parent
+        folder = tempfile.mkdtemp(prefix="propnet-tests-cache-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["PROPNET_CACHE"] = folder
     # A shell starts its background jobs with Ctrl-C ignored, `nohup` those with SIGHUP ignored, and
     # programs that the tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)

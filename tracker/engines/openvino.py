@@ -16,6 +16,7 @@ from model.decoder import DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
 from model.heatmap import STRIDE
 from tracker.engines.base import Maps, Points, Precision, on_processor
+from tracker.engines.compiled_store import stored
 from tracker.engines.decoder_graph import PEAKS, PIXELS, POINTS, with_decoder
 from tracker.engines.onnx_checks import check_output, running
 from tracker.engines.onnx_file import (
@@ -296,8 +297,13 @@ def _with_decoder(file: OnnxFile, decoders: tuple[Decoder, ...]) -> bytes:
 def _compile(
     core: ov.Core, data: bytes, file: OnnxFile, settings: dict[str, Any]
 ) -> ov.CompiledModel:
+    """The network for one face at a time; from the cache, if it was compiled before."""
     size = file.info.input_size
-    with _loading(file):
+
+    def compile_network() -> ov.CompiledModel:
         network = core.read_model(data)
         network.reshape({PIXELS: [1, size, size, 3]})
         return core.compile_model(network, _DEVICE, settings)
+
+    with _loading(file):
+        return stored(core, _DEVICE, settings, b"%d %b" % (size, data), compile_network)

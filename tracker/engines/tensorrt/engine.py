@@ -31,7 +31,7 @@ class TensorRtEngine:
     """A network in TensorRT 10, 11 or TensorRT for RTX.
 
     Weights by name or as an .onnx file are built into an engine the first time; it is kept (see
-    `tracker.engines.tensorrt.engine_store.engine_folder`). An .engine file is taken as it is.
+    `tracker.engines.cache_folder.cache_folder`). An .engine file is taken as it is.
 
     Thread safety: see `tracker.engines.base.Engine`. Several engines may live in one process.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -20,6 +19,7 @@ from model.errors import InputError
 from model.files import replacing
 from model.output_lock import claimed
 from tracker.engines.base import BuildWatcher
+from tracker.engines.cache_folder import cache_folder
 from tracker.engines.decoder_graph import with_decoder
 from tracker.engines.onnx_file import OnnxFile
 from tracker.engines.tensorrt.builder import Batch, Report, build_engine
@@ -156,7 +156,7 @@ def cached_engine(
         InputError: it cannot be built or written.
     """
     wanted = plan.record()
-    path = engine_folder() / f"{wanted.info.name}-{_digest(wanted)}.engine"
+    path = cache_folder() / f"{wanted.info.name}-{_digest(wanted)}.engine"
     if found := _found(path, wanted, lambda text: None):
         return found
     with claimed(path, wait=lambda: watcher.say("Another run builds this engine: waiting for it.")):
@@ -206,24 +206,10 @@ def given_engine(path: Path, flavour: Flavour, gpu: Gpu) -> tuple[bytes, EngineR
     return engine, record
 
 
-def engine_folder() -> Path:
-    """Where engines are kept: $PROPNET_CACHE, else the user's cache as the system has it.
-
-    That is propnet in $XDG_CACHE_HOME or ~/.cache on Linux.
-    """
-    given = os.environ.get("PROPNET_CACHE")
-    if given:
-        return Path(given)
-    # Imported late: where the folder is named, nothing else is needed.
-    from platformdirs import user_cache_path  # noqa: PLC0415
-
-    return user_cache_path("propnet", appauthor=False)
-
-
 def _timing_path(record: EngineRecord) -> Path:
     """Timings hold for one TensorRT on one GPU, whatever the network."""
     text = json.dumps([record.flavour, record.version, asdict(record.gpu)])
-    return engine_folder() / f"timing-{hashlib.sha256(text.encode()).hexdigest()[:16]}.cache"
+    return cache_folder() / f"timing-{hashlib.sha256(text.encode()).hexdigest()[:16]}.cache"
 
 
 def _digest(record: EngineRecord) -> str:

@@ -31,7 +31,7 @@ from tracker.engines.tensorrt.builder import Batch, build_engine, make_logger, p
 from tracker.engines.tensorrt.cuda import Gpu
 from tracker.engines.tensorrt.edition import Flavour, load_flavour
 from tracker.engines.tensorrt.engine_record import ANY_GPU, foreign, read_engine, record_path
-from tracker.engines.tensorrt.engine_store import EnginePlan, cached_engine, engine_folder
+from tracker.engines.tensorrt.engine_store import EnginePlan, cached_engine
 from tracker.engines.tensorrt.half_precision import to_half
 
 trt = pytest.importorskip("tensorrt_rtx", reason="pip install 'propnet-tracker[rtx]'")
@@ -326,14 +326,6 @@ def test_two_runs_that_need_an_engine_build_it_once(recipe: EnginePlan, cache: P
     assert said == ["Another run builds this engine: waiting for it."]
     assert found == [first]
     assert {path.suffix for path in cache.iterdir()} == {".engine", ".json"}
-
-
-def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("PROPNET_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert engine_folder() == tmp_path / "propnet"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert engine_folder() == Path.home() / ".cache" / "propnet"
 
 
 def test_a_full_disk_during_the_build(
