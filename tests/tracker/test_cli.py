@@ -131,7 +131,7 @@ def test_mistakes_are_one_sentence_and_code_2(run: Run, network: Path, tmp_path:
         ((clip, "--out", tmp_path / "there.mp4"), "exists already"),
         ((clip, "--out", clip, "--overwrite"), "is the input itself"),
         ((clip, "--out", tmp_path / "out.xyz"), "does not end in .mp4"),
-        ((clip, "--save", tmp_path / "out.xlsx", "--weights", network), "does not end in .csv"),
+        ((clip, "--save", tmp_path / "out.xlsx"), "does not end in .csv"),
         ((clip, "--draw", "masks", *out), "cannot draw 'masks'"),
         ((clip, "--smooth", "much", *out), "no smoothing preset 'much'"),
         ((clip, "--engine", "abacus", "--weights", network, *out), "no engine 'abacus'"),
@@ -150,6 +150,25 @@ def test_mistakes_are_one_sentence_and_code_2(run: Run, network: Path, tmp_path:
         assert "Traceback" not in result.err
         assert result.out == ""
         assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["out.xyz", "there.mp4", "table.xlsx", "there.csv"])
+def test_names_are_looked_at_before_the_network_is_loaded(
+    name: str, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Loading takes seconds, after which the user would have gone to another window."""
+    clip = faceless(tmp_path / "in.mp4", 2)
+    for there in ("there.mp4", "there.csv"):
+        (tmp_path / there).touch()
+
+    def loaded(*_: object) -> None:
+        raise AssertionError("the network was loaded first")
+
+    monkeypatch.setattr("tracker.runs.run_job.Tracker", loaded)
+    option = "--save" if name.endswith((".csv", ".xlsx")) else "--out"
+    result = run(clip, option, tmp_path / name)
+    assert result.code == 2
+    assert name in result.err
 
 
 def test_preview_without_a_display(

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model.files import check_output
 from model.markup import Markup
 from tracker.drawing.draw_faces import check_layers
 from tracker.measures.intrinsics import Intrinsics
@@ -15,7 +16,7 @@ from tracker.outputs.output import Output
 from tracker.outputs.preview_window import Preview
 from tracker.outputs.side_outputs import open_side_outputs
 from tracker.outputs.table_schema import as_shown, layout_of
-from tracker.outputs.tables import Table, open_table
+from tracker.outputs.tables import TABLE_SUFFIXES, Table, open_table
 from tracker.runs.job import Job
 from tracker.video.frame_source import VideoInfo
 from tracker.video.picture_file import PictureWriter
@@ -44,6 +45,8 @@ def open_video(
 ) -> list[Output]:
     """The annotated video or picture, if one is wanted; it needs no network to be opened.
 
+    Tables do, but what is wrong with their names is said here already.
+
     Args:
         job: what is wanted.
         info: the source.
@@ -51,8 +54,10 @@ def open_video(
         warn: told at its end what happened to the sound.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it cannot be written, or a table cannot.
     """
+    for path in job.tables:
+        check_output(path, TABLE_SUFFIXES, overwrite=job.overwrite, source=info.path)
     if job.out is None:
         return []
     return [stack.enter_context(AnnotatedVideo(_writer(job, job.out, info), job.layers, warn))]
