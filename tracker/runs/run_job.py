@@ -103,9 +103,7 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             )
         heard: list[str] = []
         outputs = open_video(job, source.info, stack, heard.append)
-        if tracker is None:
-            tracker = stack.enter_context(Tracker(job.weights, job.engine, job.options, watcher))
-        tracker.reset()
+        tracker = _ready(job, source.info, stack, tracker, watcher)
         once = source.info.once
         live = source if isinstance(source, LiveReader) else None
         wake = source.stop if isinstance(source, LiveReader | RawReader) else _nothing
@@ -167,6 +165,22 @@ def _run(  # noqa: PLR0917 (those of `run_job`)
             warnings=(*warnings, *(f"{source.info.name}: {text}." for text in heard)),
         )
         return summary, stop if stop.is_set() and not once else None
+
+
+def _ready(
+    job: Job,
+    info: VideoInfo,
+    stack: ExitStack,
+    tracker: Tracker | None,
+    watcher: BuildWatcher | None,
+) -> Tracker:
+    """The tracker, given or new, from a clean start."""
+    if tracker is None:
+        tracker = stack.enter_context(Tracker(job.weights, job.engine, job.options, watcher))
+    tracker.reset()
+    if info.live:
+        tracker.load()
+    return tracker
 
 
 def _follow(  # noqa: PLR0917 (what is open in the run)

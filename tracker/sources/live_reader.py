@@ -34,7 +34,8 @@ class LiveReader(Closing, Generic[Raw]):
 
     Attributes:
         info: what the source is.
-        dropped: frames that came and were replaced before anybody took them.
+        dropped: frames that were replaced before anybody took them; those that came before the
+            first was taken, while networks were loaded, do not count.
 
     Args:
         info: what the source is.
@@ -58,6 +59,7 @@ class LiveReader(Closing, Generic[Raw]):
         self._slot: tuple[float, float, Raw] | None = None
         self._news = threading.Condition()
         self._error: InputError | None = None
+        self._begun = False  # somebody has taken a frame
         self._ended = False  # the source gives no more frames
         self._stopped = False  # nobody wants any more
         self._arrived = time.monotonic()  # of the frame that was taken last
@@ -94,7 +96,7 @@ class LiveReader(Closing, Generic[Raw]):
                 if self._stopped:
                     break
                 with self._news:
-                    self.dropped += self._slot is not None
+                    self.dropped += self._begun and self._slot is not None
                     self._slot = (time.monotonic(), timestamp, raw)
                     self._news.notify_all()
         except InputError as error:
@@ -120,6 +122,7 @@ class LiveReader(Closing, Generic[Raw]):
                         f"{self.info.name} has given no frame for {waited:.0f} s: check its cable."
                     )
             taken, self._slot = self._slot, None
+            self._begun = True
         if self._stopped:
             return None
         if taken is None and self._error is not None:

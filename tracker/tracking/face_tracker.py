@@ -205,6 +205,8 @@ class Tracker(Closing):
         for one in sources:
             self.reset()
             with open_source(one, options) as opened, _ahead(opened) as frames:
+                if opened.info.live:
+                    self.load()
                 name = opened.info.name
                 for index, timestamp, image in frames:
                     yield TrackedFrame(index, timestamp, image, self(image, timestamp), name)
@@ -244,6 +246,17 @@ class Tracker(Closing):
     def things(self) -> str:
         """What is followed, in the plural: "faces", where a face detector finds them."""
         return self._finder.things
+
+    def load(self) -> None:
+        """Load now what else the second frame will need: a camera does not wait for that.
+
+        `track` does so for live sources.
+
+        Raises:
+            InputError: the weights of the follower cannot be used.
+        """
+        if self._follower is not None:
+            self._follower.load()
 
     def reset(self) -> None:
         """Begin anew, as for another video: no face is known, ids count from 0."""

@@ -43,8 +43,9 @@ def choose_follower(weights: str | None, engine: Engine, options: TrackerOptions
 class Follower:
     """A small network beside a large one.
 
-    It is loaded when it is first asked for, a tenth of a second that a picture needs not wait; at
-    once if it was named in the options, which may be wrong.
+    It is loaded when it is first asked for, which takes a third of a second, and a whole one where
+    it has to be compiled: a picture needs not wait for that. At once if it was named in the
+    options, which may be wrong.
 
     Args:
         weights: a shipped name or a path.
@@ -71,7 +72,15 @@ class Follower:
         self._options, self._stopwatch = options, stopwatch
         self._engine: Engine | None = None
         if options.follower != AUTO_FOLLOWER:
-            self.network  # noqa: B018  (loads it)
+            self.load()
+
+    def load(self) -> None:
+        """Load the network now.
+
+        Raises:
+            InputError: as `network`.
+        """
+        self.network  # noqa: B018
 
     @cached_property
     def network(self) -> LandmarkNetwork:

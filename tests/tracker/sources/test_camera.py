@@ -39,6 +39,22 @@ def test_a_slow_consumer_gets_the_newest_frames(capture: FakeCapture) -> None:
     assert capture.released
 
 
+def test_frames_before_the_first_that_is_taken_are_not_dropped(capture: FakeCapture) -> None:
+    capture.last = 10_000
+    with CameraReader(0) as camera:
+        while capture.given < 20:  # networks are being loaded
+            time.sleep(0.01)
+        frames = iter(camera)
+        next(frames)
+        begun, before = capture.given, camera.dropped
+        while capture.given < begun + 20:
+            time.sleep(0.01)
+        next(frames)
+        # One frame may be on its way at each end.
+        assert before <= 1
+        assert 17 <= camera.dropped <= capture.given - begun
+
+
 def test_closing_ends_a_waiting_reader(capture: FakeCapture) -> None:
     capture.last = 10_000
     camera = CameraReader(0)

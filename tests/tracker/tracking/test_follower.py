@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,10 +14,14 @@ from model.errors import InputError
 from model.shipped_markups import WFLW
 from model.zoo import DEFAULT_WEIGHTS
 from tests.support.commands import Run
+from tests.support.fake_camera import FakeCapture
 from tests.support.portrait_scene import portrait_scene
 from tests.support.tiny_onnx import METADATA, tiny_onnx
 from tests.support.tracked_scene import SceneEngine
-from tracker import Tracker, TrackerOptions, create_engine
+from tracker import Face, Tracker, TrackerOptions, create_engine
+from tracker.assets import ASSETS
+from tracker.engines.base import Engine
+from tracker.tracking import follower
 from tracker.tracking.follower import choose_follower
 
 FRAMES = 40
@@ -90,6 +96,48 @@ def test_who_follows_whom(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_follower("propnet-s", engine, usual) is None
 
 
+def test_a_camera_does_not_wait_at_its_second_frame(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What loads then would be a second without frames; a picture needs no second network."""
+    events: list[str] = []
+    created, looked = follower.create_engine, Tracker.__call__
+
+    def create(name: str, weights: str, *rest: Any) -> Engine:
+        events.append(weights)
+        return created(name, weights, *rest)
+
+    def look(self: Tracker, image: NDArray[np.uint8], timestamp: float) -> tuple[Face, ...]:
+        events.append("frame")
+        return looked(self, image, timestamp)
+
+    monkeypatch.setattr(follower, "create_engine", create)
+    monkeypatch.setattr(Tracker, "__call__", look)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda index: FakeCapture(last=100_000))
+
+    result = run(
+        "--source",
+        "0",
+        "--no-show",
+        "--save",
+        tmp_path / "live.csv",
+        "--max-frames",
+        3,
+        "--weights",
+        "propnet-s",
+    )
+    assert result.code == 0, result.err
+    assert events == ["propnet-xs", "frame", "frame", "frame"]
+    with Tracker("propnet-s") as tracker:
+        events.clear()
+        next(tracker.track("0"))
+        assert events == ["propnet-xs", "frame"]
+    with Tracker("propnet-s") as tracker:
+        events.clear()
+        assert next(tracker.track(ASSETS / "portrait.jpg")).faces
+        assert events == ["frame"]
+
+
 def test_maps_and_a_named_follower_contradict_each_other() -> None:
     with pytest.raises(InputError, match="maps are not handed out by a follower"):
         TrackerOptions(maps=True, follower="propnet-xs")
@@ -119,10 +167,10 @@ def test_a_command_with_a_follower_that_is_not_there_writes_nothing(
 def test_a_command_says_who_follows(run: Run, tmp_path: Path) -> None:
     source = Path(__file__).parents[3] / "docs" / "portrait.mp4"
     tables = {}
-    for follower in ("auto", "propnet-xs", "same"):
-        save = tmp_path / f"{follower}.csv"
-        result = run(source, "--save", save, "--follower", follower, "--max-frames", "12")
+    for name in ("auto", "propnet-xs", "same"):
+        save = tmp_path / f"{name}.csv"
+        result = run(source, "--save", save, "--follower", name, "--max-frames", "12")
         assert result.code == 0, result.err
-        assert ("faces followed by propnet-xs" in result.out) == (follower != "same")
-        tables[follower] = save.read_bytes()
+        assert ("faces followed by propnet-xs" in result.out) == (name != "same")
+        tables[name] = save.read_bytes()
     assert tables["auto"] == tables["propnet-xs"] != tables["same"]
