@@ -50,7 +50,11 @@ def stored(
     Returns:
         The network.
     """
-    path = cache_folder() / f"openvino-{_key(core, device, settings, network)}.blob"
+    try:
+        path = cache_folder() / f"openvino-{_key(core, device, settings, network)}.blob"
+    except InputError as error:
+        _log.debug("compiled networks are not kept: %s", error)
+        return compile_network()
     blob = _read(path)
     if blob is not None:
         try:

@@ -8,6 +8,7 @@ import numpy as np
 import openvino as ov
 import pytest
 
+from model.errors import InputError
 from model.files import sha256
 from tests.support.tiny_onnx import tiny_onnx
 from tracker.engines import compiled_store
@@ -134,6 +135,23 @@ def test_without_a_folder_it_works_all_the_same(network: Network, cache: Path) -
     np.testing.assert_array_equal(answer(second), answer(first))
     assert network.compiled == 2
     assert cache.read_text() == "no folder"
+
+
+def test_without_a_home_it_works_all_the_same(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may run as a number that no list of users knows: ~ stays as it is."""
+    monkeypatch.delenv("PROPNET_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(InputError, match="no home: set PROPNET_CACHE"):
+        cache_folder()
+    network.get()
+    network.get()
+    assert network.compiled == 2
+    assert set(tmp_path.iterdir()) == before
 
 
 def test_what_was_not_used_for_longest_goes_first(
