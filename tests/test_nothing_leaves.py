@@ -28,6 +28,13 @@ _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR")
 _TRACE = ("strace", "-f", "--seccomp-bpf", "-e", "trace=socket,connect,sendto,sendmsg,sendmmsg")
 _SHORT = ("--max-frames", "3")
 _PORT = 11573
+# Files that commands keep for their next start: none but those of OpenVINO, and not of the many
+# networks that quantising tries.
+_KEPT_NETWORKS = {
+    "track openvino": (1, 2),
+    "batch": (1, 2),
+    "doctor": (2, 3, 4),
+}
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,9 @@ def test_no_command_reports(commands: dict[str, Future[Traced]], name: str) -> N
     assert done.code == 0, done.printed
     assert done.network == []
     # Neither OpenVINO's id of the user nor ONNX Runtime's of the device, nor its queue.
-    assert [name for name in done.files if not _is_compiled_network(name)] == []
+    # What OpenVINO compiled is kept; for one thread, and for all where one is slow.
+    assert all(map(_is_compiled_network, done.files)), done.files
+    assert len(done.files) in _KEPT_NETWORKS.get(name, (0,)), done.files
 
 
 def test_what_the_user_asks_for_is_seen(commands: dict[str, Future[Traced]]) -> None:

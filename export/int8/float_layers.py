@@ -109,7 +109,7 @@ def run_graph(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "graph.onnx"
         onnx.save_model(model, file)
-        with closing(create_engine(engine, str(file), threads)) as network:
+        with closing(create_engine(engine, str(file), threads, keep=False)) as network:
             return landmarks_of(network, crops)
 
 

@@ -27,7 +27,7 @@ SECTIONS: Mapping[str, Sequence[Probe]] = {
         ("openvino", f"{_HERE}engines:openvino"),
         ("onnxruntime", f"{_HERE}engines:onnxruntime"),
         ("torch", f"{_HERE}engines:torch"),
-        ("cache", f"{_HERE}engines:cache"),
+        ("cache", f"{_HERE}cache:cache"),
     ),
     "codecs": (("codecs", f"{_HERE}codecs:codecs"),),
     "settings": (("settings", f"{_HERE}settings:settings"),),

@@ -1,7 +1,7 @@
 """Networks that OpenVINO has compiled, kept from one run to the next.
 
-Compiling is most of a tracker's start: 2.0 s for propnet-m in 8 bits, where the compiled network is
-read in 0.7 (docs/results.md). OpenVINO can keep what it compiles itself (CACHE_DIR), but takes a
+Compiling is most of a tracker's start: it is ready in 1.1 s from the cache, and in 2.7 without it
+(docs/results.md, "Starting"). OpenVINO can keep what it compiles itself (CACHE_DIR), but takes a
 file whose weights were damaged as it is, and never takes one away.
 """
 
@@ -23,7 +23,7 @@ from tracker.engines.cache_folder import cache_folder
 from tracker.system.processor import processor_name, vector_features
 
 _log = logging.getLogger("propnet")
-# Bytes of all files together: the shipped networks in their usual forms are a sixth of it.
+# Bytes of all files together: the default's two networks take a fourteenth of it.
 _MOST = 128 * 2**20
 _DIGEST = hashlib.sha256().digest_size
 

@@ -63,6 +63,7 @@ def create_engine(
     maps: bool = False,
     *,
     watcher: BuildWatcher | None = None,
+    keep: bool = True,
 ) -> Engine:
     """Load a network into an engine.
 
@@ -83,6 +84,8 @@ def create_engine(
         maps: whether boundary and attention maps are wanted too: a `MapEngine`, which "tensorrt"
             is not ("auto" passes it over).
         watcher: told about an engine that has to be built first; None logs what it is told.
+        keep: whether OpenVINO's compiled network is kept for the next start; False for a file that
+            will not be there again.
 
     Returns:
         The engine, ready to run. Close it when done.
@@ -110,6 +113,8 @@ def create_engine(
     options: dict[str, Any] = {"maps": True} if maps else {}
     if name == "tensorrt":
         options["watcher"] = watcher
+    if name == "openvino":
+        options["keep"] = keep
     engine: Engine = getattr(import_module(module), kind)(weights, threads, precision, **options)
     return engine
 

@@ -66,6 +66,7 @@ class OpenVinoEngine:
         precision: "f32", "bf16" (needs a processor with AVX-512 BF16 or AMX), "int8" (a file of
             export.quantize) or "auto": f32, or int8 if that is what the file is in.
         maps: whether `with_maps` will be called.
+        keep: whether the compiled network is kept for the next start.
 
     Raises:
         InputError: unusable weights, or a precision this processor does not have.
@@ -77,6 +78,8 @@ class OpenVinoEngine:
         threads: int | None = None,
         precision: Precision = "auto",
         maps: bool = False,
+        *,
+        keep: bool = True,
     ) -> None:
         _started().check()
         core = _core()
@@ -93,7 +96,7 @@ class OpenVinoEngine:
             network = _with_decoder(file, (DEFAULT_DECODER,) if self._decodes else ())
             request, used = fewest_threads(
                 lambda count: _compile(
-                    core, network, file, {**settings, "INFERENCE_NUM_THREADS": count}
+                    core, network, file, {**settings, "INFERENCE_NUM_THREADS": count}, keep
                 ).create_infer_request(),
                 ov.InferRequest.infer,
                 threads,
@@ -111,7 +114,7 @@ class OpenVinoEngine:
         if cores > 1:
             settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": _AT_ONCE}
             settings["INFERENCE_NUM_THREADS"] = cores
-            self._pairs = _Pairs(lambda: _compile(core, network, file, settings))
+            self._pairs = _Pairs(lambda: _compile(core, network, file, settings, keep))
         self._home = HomeProcess("this engine was made")
         self.info = file.info
         self._side = file.info.input_size // STRIDE
@@ -295,9 +298,9 @@ def _with_decoder(file: OnnxFile, decoders: tuple[Decoder, ...]) -> bytes:
 
 
 def _compile(
-    core: ov.Core, data: bytes, file: OnnxFile, settings: dict[str, Any]
+    core: ov.Core, data: bytes, file: OnnxFile, settings: dict[str, Any], keep: bool
 ) -> ov.CompiledModel:
-    """The network for one face at a time; from the cache, if it was compiled before."""
+    """The network for one face at a time; if it is kept, from the cache after the first time."""
     size = file.info.input_size
 
     def compile_network() -> ov.CompiledModel:
@@ -306,4 +309,6 @@ def _compile(
         return core.compile_model(network, _DEVICE, settings)
 
     with _loading(file):
+        if not keep:
+            return compile_network()
         return stored(core, _DEVICE, settings, b"%d %b" % (size, data), compile_network)

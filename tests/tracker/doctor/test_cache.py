@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tracker.doctor.engines import cache
+from tracker.doctor.cache import cache
 from tracker.doctor.row import Row
 
 

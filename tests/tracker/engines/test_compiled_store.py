@@ -14,6 +14,7 @@ from tests.support.tiny_onnx import tiny_onnx
 from tracker.engines import compiled_store
 from tracker.engines.cache_folder import cache_folder
 from tracker.engines.compiled_store import stored
+from tracker.engines.create import create_engine
 from tracker.engines.openvino import OpenVinoEngine
 
 _SETTINGS = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1}
@@ -34,7 +35,7 @@ class Network:
     """A network that counts how often it is compiled."""
 
     def __init__(self, core: ov.Core, folder: Path, seed: int = 0) -> None:
-        self._core, self._settings = core, _SETTINGS
+        self._core = core
         self.data = tiny_onnx(folder / f"tiny{seed}.onnx", seed=seed).read_bytes()
         self.compiled = 0
 
@@ -45,7 +46,7 @@ class Network:
         self.compiled += 1
         model = self._core.read_model(self.data)
         model.reshape([1, 3, 64, 64])
-        return self._core.compile_model(model, "CPU", self._settings)
+        return self._core.compile_model(model, "CPU", _SETTINGS)
 
 
 @pytest.fixture
@@ -186,6 +187,13 @@ def test_a_shipped_network_from_the_cache_is_the_same(precision: str, cache: Pat
         assert len(list(cache.iterdir())) == 1
     for first, second in zip(*found, strict=True):
         np.testing.assert_array_equal(second, first)
+
+
+def test_a_network_that_will_not_come_again_is_not_kept(tmp_path: Path, cache: Path) -> None:
+    engine = create_engine("openvino", str(tiny_onnx(tmp_path / "tried.onnx")), 1, keep=False)
+    assert engine(np.zeros((1, 64, 64, 3), dtype=np.uint8)).shape == (1, 98, 16, 16)
+    engine.close()
+    assert not cache.exists()
 
 
 def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path) -> None:
