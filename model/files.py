@@ -47,15 +47,22 @@ def check_output(
     Raises:
         InputError: another ending, a folder, the input itself, or an existing file.
     """
-    if suffixes and not path.name.lower().endswith(tuple(suffixes)):
+    name = path.name.lower()
+    if suffixes and not name.endswith(tuple(suffixes)):
         known = " or ".join(suffixes)
         raise InputError(f"{path} does not end in {known}, which is all that can be written.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give the name of a file in it.")
-    if source is not None and path.exists() and path.samefile(source):
-        raise InputError(f"{path} is the input itself: give another name for the output.")
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists already: give another name, or add --overwrite.")
+    if name in suffixes:
+        raise InputError(f"{path} is an ending without a name: give a name before it.")
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder: give the name of a file in it.")
+        if source is not None and path.exists() and path.samefile(source):
+            raise InputError(f"{path} is the input itself: give another name for the output.")
+        # A link that leads nowhere is somebody's, too.
+        if (path.exists() or path.is_symlink()) and not overwrite:
+            raise InputError(f"{path} exists already: give another name, or add --overwrite.")
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def reserve_output(

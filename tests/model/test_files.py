@@ -122,12 +122,17 @@ def test_files_have_the_modes_of_other_files(tmp_path: Path) -> None:
 def test_what_cannot_be_written_to(tmp_path: Path) -> None:
     there = tmp_path / "there.csv"
     there.touch()
+    nowhere = tmp_path / "nowhere.csv"
+    nowhere.symlink_to(tmp_path / "missing.csv")
     check_output(tmp_path / "new.CSV", (".csv",))
     check_output(there, overwrite=True)
     for arguments, words in (
         (((tmp_path / "a.txt"), (".csv", ".jsonl")), "does not end in .csv or .jsonl"),
         ((tmp_path,), "is a folder"),
         ((there,), "exists already: give another name, or add --overwrite"),
+        ((tmp_path / ".csv", (".csv",)), "is an ending without a name"),
+        ((tmp_path / f"{'n' * 300}.csv",), "cannot be written: File name too long"),
+        ((nowhere,), "exists already"),
     ):
         with pytest.raises(InputError, match=words):
             check_output(*arguments)

@@ -97,6 +97,7 @@ def batch_command(
     # Another batch into the same folder would write the same manifest.
     reserve_output(out_dir, folder=True)
     manifest = Manifest(out_dir)
+    manifest.check_owners(planned)
     todo = [job for job in planned if not manifest.is_done(job)]
     manifest.begin(todo)
     if cluster and todo:

@@ -67,7 +67,8 @@ class Manifest:
             text = self.path.read_text("utf-8") if self.path.exists() else ""
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{self.path} cannot be read: remove it to begin anew.") from error
-        for line in text.splitlines():
+        # Names may hold what `splitlines` takes for the end of a line, too.
+        for line in text.split("\n"):
             try:
                 entry = json.loads(line)
                 self._lines[entry["input"]] = entry
@@ -90,6 +91,36 @@ class Manifest:
             and all(path.is_file() for path in (job.out, job.save) if path is not None)
         )
 
+    def check_owners(self, planned: Iterable[Job]) -> None:
+        """Find out that no result of an earlier batch would be replaced by that of another file.
+
+        Args:
+            planned: all jobs of this batch.
+
+        Raises:
+            InputError: an output is there, made from another input; or it is this file.
+        """
+        owners = {
+            _key(Path(output)): entry["input"]
+            for entry in self._lines.values()
+            for output in entry.get("outputs", ())
+        }
+        for job in planned:
+            for path in (job.out, job.save):
+                if path is None:
+                    continue
+                if _key(path) == _key(self.path):
+                    raise InputError(
+                        f"the table of {job.source} would be {path}, which is the batch's own "
+                        "record: rename the input, or choose another --save-format."
+                    )
+                owner = owners.get(_key(path))
+                if owner not in (None, identify(job).input) and path.exists():
+                    raise InputError(
+                        f"{path} is what an earlier batch made of {owner}, and {job.source} would "
+                        "have the same name: choose another folder, or remove that file."
+                    )
+
     def begin(self, forget: Iterable[Job]) -> None:
         """Rewrite the file without the jobs that are about to be done (again)."""
         for job in forget:
@@ -106,6 +137,11 @@ class Manifest:
                 file.write(_line(entry))
         except OSError as error:
             raise InputError(f"{self.path} cannot be written on: {error.strerror}.") from error
+
+
+def _key(path: Path) -> str:
+    """What names of one file have in common, also on disks that know no upper case."""
+    return str(path.absolute()).casefold()
 
 
 def _entry(result: Result) -> dict[str, Any]:

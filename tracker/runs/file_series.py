@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,8 +126,9 @@ def make_folder(folder: Path, inputs: Sequence[Path]) -> None:
         raise InputError(
             f"{folder} cannot be made a folder: {error.strerror}; choose another one."
         ) from error
-    home = folder.resolve()
-    inside = next((path for path in inputs if path.resolve().parent == home), None)
+    # Not `Path.resolve`: it raises where links go round in a circle, which is one file's trouble.
+    home = Path(os.path.realpath(folder))
+    inside = next((p for p in inputs if Path(os.path.realpath(p)).parent == home), None)
     if inside is not None:
         raise InputError(f"{folder} holds the input {inside.name}: choose another folder.")
 

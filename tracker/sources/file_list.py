@@ -10,6 +10,7 @@ from pathlib import Path
 
 from model.errors import InputError
 from model.output_lock import UNFINISHED
+from tracker.system.path_kinds import exists, is_file, is_folder
 
 # What is taken from a folder; a file named by itself or by a pattern may be called anything.
 _VIDEOS = "mp4 m4v mov mkv webm avi mpg mpeg ts m2ts mts wmv flv 3gp ogv mxf gif"
@@ -24,8 +25,7 @@ def is_series(source: str | Path | int) -> bool:
     text = str(source)
     if isinstance(source, int) or "://" in text:
         return False
-    path = Path(text)
-    return path.is_dir() or (bool(_WILD.search(text)) and not path.exists())
+    return is_folder(text) or (bool(_WILD.search(text)) and not exists(text))
 
 
 def find_inputs(sources: Iterable[str | Path]) -> list[Path]:
@@ -40,13 +40,14 @@ def find_inputs(sources: Iterable[str | Path]) -> list[Path]:
         sources: files, folders and patterns.
 
     Raises:
-        InputError: a folder or pattern without any file. (Files are not looked at here.)
+        InputError: a folder or pattern without any file, or a folder that cannot be read. (Files
+            are not looked at here.)
     """
     found: list[Path] = []
     for source in sources:
         path = Path(source)
-        if path.is_dir():
-            files = [p for p in path.iterdir() if p.suffix.lower() in VIDEO_NAMES | PICTURE_NAMES]
+        if is_folder(path):
+            files = [p for p in _listed(path) if p.suffix.lower() in VIDEO_NAMES | PICTURE_NAMES]
             what = "no video or picture in it (give a pattern like 'DIR/**/*' for those below it)"
         elif is_series(source):
             files = _matching(path)
@@ -54,17 +55,24 @@ def find_inputs(sources: Iterable[str | Path]) -> list[Path]:
         else:
             found.append(path)
             continue
-        files = [p for p in files if p.is_file() and not _ours(p)]
+        files = [p for p in files if is_file(p) and not _ours(p)]
         if not files:
             raise InputError(f"{source}: there is {what}.")
         found += sorted(files, key=natural_key)
     return list(dict.fromkeys(found))
 
 
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror}.") from error
+
+
 def _matching(path: Path) -> list[Path]:
     known = Path()
     parts = list(path.parts)
-    while len(parts) > 1 and (known / parts[0]).is_dir():
+    while len(parts) > 1 and is_folder(known / parts[0]):
         known /= parts.pop(0)
     pattern = str(Path(*parts))
     for wanted in dict.fromkeys((pattern, pattern.replace("[", "[[]"))):

@@ -11,6 +11,7 @@ from tracker.sources.camera_list import find_camera, list_cameras
 from tracker.sources.network_stream import is_address, open_stream, without_password
 from tracker.sources.raw_frames import RawReader
 from tracker.sources.source_options import NO_OPTIONS, SourceOptions
+from tracker.system.path_kinds import exists
 from tracker.video.container import PictureError
 from tracker.video.frame_source import FrameSource
 from tracker.video.picture_decode import check_size
@@ -68,7 +69,7 @@ def camera_index(source: str | Path | int) -> int | None:
         return None
     path = Path(source)
     # Only what looks like a name is looked for among the cameras, and files come first.
-    if path.suffix or {"/", "\\"} & set(source) or path.exists():
+    if path.suffix or {"/", "\\"} & set(source) or exists(path):
         return None
     cameras = list_cameras()
     camera = find_camera(source, cameras)

@@ -92,6 +92,8 @@ class PictureHeader(NamedTuple):
 def picture_header(path: Path) -> PictureHeader | None:
     """Header of a file; None if it is no picture that is known here, or cannot be read."""
     try:
+        if not path.is_file():  # to open a pipe waits for somebody who writes
+            return None
         with path.open("rb") as file:
             return read_header(file)
     except OSError:

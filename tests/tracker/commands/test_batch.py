@@ -272,3 +272,55 @@ def test_a_batch_that_was_killed_at_its_start(run: Run, network: Path, tmp_path:
     options = ("--out-dir", out, "--weights", network, "--max-frames", 1, "--no-video")
     assert run("batch", PORTRAIT_CLIP, *options).code == 0
     assert {path.name for path in out.iterdir()} == {"manifest.jsonl", "portrait.csv"}
+
+
+def test_another_batch_replaces_nothing_of_the_first(
+    run: Run, network: Path, tmp_path: Path
+) -> None:
+    for day in ("monday", "tuesday"):
+        (tmp_path / day).mkdir()
+        shutil.copy(PORTRAIT_CLIP, tmp_path / day / "clip.mp4")
+    out = tmp_path / "out"
+    options = ("--out-dir", out, "--weights", network, "--max-frames", 1, "--no-video")
+    first = tmp_path / "monday" / "clip.mp4"
+    assert run("batch", first, *options).code == 0
+    made = (out / "clip.csv").read_bytes()
+    second = run("batch", tmp_path / "tuesday", *options)
+    assert second.code == 2
+    assert f"{out / 'clip.csv'} is what an earlier batch made of {first}" in second.err
+    assert (out / "clip.csv").read_bytes() == made
+    assert run("batch", first, *options).out.startswith("0 of 1 files tracked (0 frames), 1 done")
+    # What somebody has taken away is nobody's any more.
+    (out / "clip.csv").unlink()
+    assert run("batch", tmp_path / "tuesday", *options).code == 0
+
+
+def test_no_table_takes_the_place_of_the_manifest(run: Run, network: Path, tmp_path: Path) -> None:
+    shutil.copy(PORTRAIT_CLIP, tmp_path / "Manifest.mp4")
+    result = run(
+        "batch", tmp_path / "Manifest.mp4", "--out-dir", tmp_path / "out", "--weights", network,
+        "--save-format", "jsonl", "--no-video",
+    )  # fmt: skip
+    assert result.code == 2
+    assert "which is the batch's own record" in result.err
+
+
+def test_names_with_ends_of_lines_of_their_own(run: Run, network: Path, tmp_path: Path) -> None:
+    for sign in "\u2028\u2029\x85\n":
+        shutil.copy(PORTRAIT_CLIP, tmp_path / f"a{sign}b.mp4")
+    options = ("--out-dir", tmp_path / "out", "--weights", network, "--max-frames", 1, "--no-video")
+    assert run("batch", tmp_path, *options).code == 0
+    assert run("batch", tmp_path, *options).out.startswith("0 of 4 files tracked (0 frames), 4 don")
+
+
+def test_names_that_the_system_refuses_are_one_files_trouble(
+    run: Run, network: Path, tmp_path: Path
+) -> None:
+    circle, long = tmp_path / "circle.mp4", tmp_path / f"{'n' * 300}.mp4"
+    circle.symlink_to(circle)
+    result = run(
+        "batch", circle, long, PORTRAIT_CLIP, "--out-dir", tmp_path / "out", "--weights", network,
+        "--max-frames", 1,
+    )  # fmt: skip
+    assert result.code == 2
+    assert result.out.startswith("1 of 3 files tracked (1 frame), 0 done before, 2 failed; see ")
