@@ -28,7 +28,7 @@ from tracker.engines.base import PointEngine
 from tracker.engines.onnx_file import read_onnx
 from tracker.engines.torch import open_torch_engine
 from train.data.datasets import DATASET_HELP
-from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, NetworkFaces
+from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, HIDDEN_HELP, NetworkFaces
 from train.data.split import DEV_SHARE
 
 # Pixels of the crop. Two 32-bit engines differ by the order of sums: measured below 0.02.
@@ -89,6 +89,7 @@ def check(
     dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "wflw",
     dev_share: Annotated[float, typer.Option(help=DEV_SHARE_HELP)] = DEV_SHARE,
     dev_seed: Annotated[int, typer.Option(help=DEV_SEED_HELP)] = 0,
+    hidden_points: Annotated[bool, typer.Option("--hidden-points", help=HIDDEN_HELP)] = False,
     engines: Annotated[
         str, typer.Option(metavar="all|NAME,...", help=f"Of {', '.join(CANDIDATES)}.")
     ] = "all",
@@ -106,7 +107,7 @@ def check(
     listed with the reason; one that is asked for by name must run.
     """
     names = chosen(engines)
-    given = NetworkFaces(dataset, [data] if data else [], dev_share, dev_seed)
+    given = NetworkFaces(dataset, [data] if data else [], dev_share, dev_seed, hidden_points)
     if json_file is not None:
         reserve_output(json_file, overwrite=True)
     console = Console()
@@ -212,7 +213,7 @@ def _judge(
 def _table(heading: str, verdicts: list[Verdict], nme: float | None) -> Table:
     caption = "distances of decoded landmarks in pixels of the crop"
     if nme is not None:
-        caption += f"; NME of torch {nme:.3f} % of the inter-ocular distance"
+        caption += f"; NME of torch {nme:.3f} %"
     table = Table(title=heading, caption=caption)
     table.add_column("engine", no_wrap=True)
     for column in ("mean", "p99", "worst", "NME", "change", ""):

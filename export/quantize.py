@@ -30,7 +30,7 @@ from model.weights import load_network
 from model.zoo import INT8, find_weights
 from tracker.engines.onnx_file import INT8_LOSS, OUTPUT, PREFIX, read_onnx, with_outputs
 from train.data.datasets import DATASET_HELP
-from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, NetworkFaces
+from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, HIDDEN_HELP, NetworkFaces
 from train.data.split import DEV_SHARE
 
 # Faces on which is decided what stays in floats. More take longer: every part of the network is
@@ -70,6 +70,7 @@ def quantize(
     dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "wflw",
     dev_share: Annotated[float, typer.Option(help=DEV_SHARE_HELP)] = DEV_SHARE,
     dev_seed: Annotated[int, typer.Option(help=DEV_SEED_HELP)] = 0,
+    hidden_points: Annotated[bool, typer.Option("--hidden-points", help=HIDDEN_HELP)] = False,
     weights: Annotated[
         str | None, typer.Option(help="Shipped name, or a .safetensors file.")
     ] = None,
@@ -101,7 +102,7 @@ def quantize(
         reserve_output(json_file, overwrite=True)
     require_nncf()
     console = Console()
-    given = NetworkFaces(dataset, data, dev_share, dev_seed)
+    given = NetworkFaces(dataset, data, dev_share, dev_seed, hidden_points)
     model, name, markup = _float_model(weights, onnx_file, console)
     size = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
     dev = labelled_crops(given.dev(name, markup), size)

@@ -25,7 +25,7 @@ from tracker.assets.portrait import portrait_crops
 from tracker.engines.onnxruntime import OnnxRuntimeEngine
 from tracker.engines.torch import TorchEngine, model_info
 from train.data.datasets import DATASET_HELP
-from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, NetworkFaces
+from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, HIDDEN_HELP, NetworkFaces
 from train.data.split import DEV_SHARE
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -55,6 +55,7 @@ def export(
     dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "wflw",
     dev_share: Annotated[float, typer.Option(help=DEV_SHARE_HELP)] = DEV_SHARE,
     dev_seed: Annotated[int, typer.Option(help=DEV_SEED_HELP)] = 0,
+    hidden_points: Annotated[bool, typer.Option("--hidden-points", help=HIDDEN_HELP)] = False,
     input_size: Annotated[
         int | None, typer.Option(help="Side of the input, pixels [default: as trained].")
     ] = None,
@@ -75,7 +76,7 @@ def export(
         # An engine of ours that no longer fits is built again without being asked to.
         reserve_output(tensorrt, (".engine",), overwrite=True)
         request = EngineRequest.make(tensorrt, precision, batch, rtx, overwrite)
-    given = NetworkFaces(dataset, [data] if data else [], dev_share, dev_seed)
+    given = NetworkFaces(dataset, [data] if data else [], dev_share, dev_seed, hidden_points)
     network, metadata = load_network(weights)
     size = input_size or metadata.input_size
     if not metadata.config.fits(size):

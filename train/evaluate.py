@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model.decoder import DECODERS, DEFAULT_DECODER, Decoder
-from model.errors import run_command
+from model.errors import InputError, run_command
 from model.files import write_json
 from tracker.detection.face_detector import FaceDetector
 from tracker.engines.base import Engine
@@ -114,6 +114,11 @@ def main(
     check_outputs(json_file, plot)
     split = split or DEFAULT_SPLITS[dataset]
     with closing(open_engine(engine, weights, device)) as network:
+        if flip and network.info.markup.pairs is None:
+            raise InputError(
+                f"--flip: the points of {network.info.markup} are not mirrored ('mirror: none'), "
+                "so the mirrored crop shows another thing: leave it out."
+            )
         own = OwnPoints(network.info.markup, dev_share, dev_seed, hidden_points)
         samples = read_dataset(dataset, data, split, one_based=not zero_based, own=own)
         if names is not None:

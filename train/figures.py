@@ -23,7 +23,8 @@ from tracker.detection.face_detector import FaceDetector
 from tracker.drawing.draw_faces import DEFAULT_LAYERS, draw_faces
 from tracker.engines.base import normalize
 from tracker.engines.torch import open_torch_engine
-from train.data.datasets import DEFAULT_SPLITS, markup_of, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, MARKUP_OF, read_dataset
+from train.data.option_choice import check_choice
 from train.data.sample import Sample
 from train.drawing.ced_curve import plot_ced
 from train.drawing.face_sheet import sheet, write_png
@@ -207,7 +208,7 @@ def _samples(data: Path, dataset: str, split: str | None, out: Path) -> list[Sam
     if out.suffix.lower() != ".png":
         raise InputError(f"--out {out}: the picture is written as .png; choose such a name.")
     reserve_output(out, overwrite=True)
-    markup_of(dataset)
+    check_choice("dataset", dataset, tuple(MARKUP_OF))
     return read_dataset(dataset, data, split or DEFAULT_SPLITS[dataset])
 
 

@@ -1,6 +1,7 @@
 """Views of faces and non-faces, and the command that fits what a network's peaks mean."""
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -270,3 +271,22 @@ def test_what_the_command_refuses(samples: list[Sample], tmp_path: Path, portrai
         assert isinstance(result.exception, InputError)  # type: ignore[attr-defined]
         assert message in str(result.exception)  # type: ignore[attr-defined]
     assert there.read_text() == "here"
+
+
+def test_faces_that_lack_landmarks_are_left_out(portraits: Path, tmp_path: Path) -> None:
+    """A face with a box only is no error anywhere else, and nothing can be asked of it here."""
+    root = tmp_path / "faces"
+    shutil.copytree(portraits, root)
+    path = root / _LIST.format("train")
+    line = path.read_text().splitlines()[0].split()
+    boxed = " ".join(["nan"] * 196 + line[196:])
+    path.write_text(path.read_text() + boxed + "\n")
+    options = ("--weights", "propnet-s", "--dataset", "wflw", "--views", "100",
+               "--dev-views", "100", "--out", str(tmp_path / "out.safetensors"))  # fmt: skip
+    result = run(*options, "--data", str(root))
+    assert result.exit_code == 0, result.output  # type: ignore[attr-defined]
+    assert "1 of the 5 to fit on lack landmarks and are left out." in result.output  # type: ignore[attr-defined]
+    path.write_text(boxed + "\n")
+    result = run(*options, "--data", str(root), "--overwrite")
+    assert isinstance(result.exception, InputError)  # type: ignore[attr-defined]
+    assert "has all of its landmarks" in str(result.exception)  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -306,9 +307,22 @@ def test_other_data_do_not_resume(
 ) -> None:
     with pytest.raises(InputError, match="a run with another training data: "):
         trainer((faces[0][:-1], faces[1]), config(whole.config.out))
+    with pytest.raises(InputError, match="a run with another dev data: "):
+        trainer((faces[0], faces[1][:-1]), config(whole.config.out))
     # The same faces in another folder are the same data.
     moved = [replace(sample, image=tmp_path / sample.image.name) for sample in faces[0]]
     assert faces_digest(moved) == faces_digest(faces[0])
+
+
+def test_faces_that_nothing_can_be_judged_by_are_refused_at_once(
+    faces: tuple[list[Sample], list[Sample]], tmp_path: Path
+) -> None:
+    points = faces[1][0].points.copy()
+    points[60] = np.nan
+    lame = replace(faces[1][0], points=points)
+    with pytest.raises(InputError, match="are not labelled; correct the labels"):
+        trainer((faces[0], [lame, *faces[1][1:]]), config(tmp_path))
+    assert not any(tmp_path.iterdir())
 
 
 def test_stages_change_the_size_and_start_a_new_contest(

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from model.errors import InputError
 from model.markup import Markup
-from train.data.datasets import DEFAULT_SPLITS, SPLITS, OwnPoints, read_dataset
+from train.data.datasets import DEFAULT_SPLITS, OWN, SPLITS, OwnPoints, read_dataset
 from train.data.option_choice import check_choice
 from train.data.sample import Sample
 from train.data.split import DEV_SHARE
+from train.data.training_sets import not_judged_by
 
 DEV_SHARE_HELP = "coco, dlib, csv: share of the pictures to judge by, as it was for train.run."
+HIDDEN_HELP = "coco: points marked as hidden count too, as they did for train.run."
 DEV_SEED_HELP = "coco, dlib, csv: which of them, likewise."
 
 
@@ -27,6 +29,7 @@ class NetworkFaces:
         roots: the folders, or files.
         dev_share: of the pictures with points of one's own, to judge by.
         dev_seed: which of them.
+        hidden: whether points that COCO marks as hidden count as labelled.
 
     Raises:
         InputError: no such kind of dataset.
@@ -36,6 +39,7 @@ class NetworkFaces:
     roots: Sequence[Path]
     dev_share: float = DEV_SHARE
     dev_seed: int = 0
+    hidden: bool = False
 
     def __post_init__(self) -> None:
         check_choice("dataset", self.dataset, tuple(SPLITS))
@@ -54,10 +58,13 @@ class NetworkFaces:
 
     def training(self, name: str, markup: Markup) -> list[Sample]:
         """What it may learn from, of all folders; see `dev`."""
-        return self._read(self.roots, "train", name, markup)
+        training = self._read(self.roots, "train", name, markup)
+        if self.dataset not in OWN:
+            return training
+        return not_judged_by(training, self._read(self.roots, "dev", name, markup))
 
     def _read(self, roots: Sequence[Path], split: str, name: str, markup: Markup) -> list[Sample]:
-        own = OwnPoints(markup, self.dev_share, self.dev_seed)
+        own = OwnPoints(markup, self.dev_share, self.dev_seed, self.hidden)
         samples = [
             sample for root in roots for sample in read_dataset(self.dataset, root, split, own=own)
         ]

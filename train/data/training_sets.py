@@ -37,13 +37,23 @@ def read_training_sets(
         training = [sample for root in roots for sample in read_dataset(name, root, "train")]
         return training, read_dataset(name, roots[0], DEFAULT_SPLITS[name])
     if not judged:
-        return _all(name, roots, "train", own), _all(name, roots, "dev", own)
+        dev = _all(name, roots, "dev", own)
+        return not_judged_by(_all(name, roots, "train", own), dev), dev
     training, dev = _all(name, roots, "all", own), _all(name, judged, "all", own)
     both = {sample.image.resolve() for sample in training}
     twice = next((sample for sample in dev if sample.image.resolve() in both), None)
     if twice is not None:
         raise InputError(f"{twice.image} is in --data and in --dev: judge by other pictures.")
     return training, dev
+
+
+def not_judged_by(training: Sequence[Sample], dev: Sequence[Sample]) -> list[Sample]:
+    """What to learn from, without what lies in a picture to judge by.
+
+    Each file of several is split by itself, and two of them may label the same pictures.
+    """
+    judged = {sample.image.resolve() for sample in dev}
+    return [sample for sample in training if sample.image.resolve() not in judged]
 
 
 def _all(name: str, roots: Sequence[Path], split: str, own: OwnPoints) -> list[Sample]:

@@ -88,7 +88,10 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[Progress, dic
         different = [
             key
             for key in settings
-            if found.get(key) != settings[key] and not _lengthened(key, found, settings)
+            if found.get(key) != settings[key]
+            and not _lengthened(key, found, settings)
+            # Checkpoints of before did not say.
+            and not (key == "dev data" and key not in found)
         ]
     # torch's unpickler raises what its parts do, and what is sound may be no checkpoint of ours.
     except Exception as error:

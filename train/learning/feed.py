@@ -66,6 +66,9 @@ def without_offsets(samples: Sequence[Sample], recipe: Recipe) -> list[Sample]:
     Args:
         samples: the faces; one without landmarks stays as it is.
         recipe: holds the offsets.
+
+    Raises:
+        InputError: a face whose source has an offset has no distance to take a share of.
     """
     return [_moved(sample, recipe.source(sample.source).offset) for sample in samples]
 
@@ -73,7 +76,13 @@ def without_offsets(samples: Sequence[Sample], recipe: Recipe) -> list[Sample]:
 def _moved(sample: Sample, offset: tuple[float, ...]) -> Sample:
     if not any(offset) or not sample.has_points:
         return sample
-    pixels = np.array(offset) * sample.markup.normalizer(sample.points)
+    unit = float(sample.markup.normalizer(sample.points))
+    if not unit > 0:
+        raise InputError(
+            f"{sample.name}: the points that its source's 'offset' is a share of coincide or are "
+            "not labelled; label them, or give its source no offset."
+        )
+    pixels = np.array(offset) * unit
     return replace(sample, points=sample.points - pixels)
 
 

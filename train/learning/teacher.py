@@ -27,7 +27,7 @@ class Teacher:
         weights: shipped names or .safetensors files, at least one.
         student: the network that learns.
         device: where to compute.
-        mirror: average with the maps of the mirrored crops.
+        mirror: average with the maps of the mirrored crops, if the markup knows left and right.
         bf16: compute in mixed precision.
 
     Attributes:
@@ -69,7 +69,8 @@ class Teacher:
             torch.from_numpy(np.ascontiguousarray(order)).to(device)
             for order in (markup.flip, markup.curve_flip)
         ]
-        self._mirror = mirror
+        # A mirror image of what has no mirrored points is another thing, as in `CropDataset`.
+        self._mirror = mirror and markup.pairs is not None
         self._autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
 
     @torch.no_grad()

@@ -17,7 +17,7 @@ from model.weights import Metadata, save_network
 from tracker.engines.base import ModelInfo
 from tracker.engines.torch import TorchEngine
 from train.data.sample import Sample
-from train.evaluation.landmark_errors import evaluate
+from train.evaluation.landmark_errors import check_comparable, evaluate
 from train.learning.checkpoint import Progress, load_checkpoint, save_checkpoint
 from train.learning.feed import Feed
 from train.learning.history import HistoryRow, plot_history, write_history
@@ -58,7 +58,8 @@ class Trainer:
         report: called after every step with the progress and the share of the run done.
 
     Raises:
-        InputError: no faces, or a checkpoint in `config.out` that cannot be resumed.
+        InputError: no faces, dev faces whose errors cannot be told, or a checkpoint in `config.out`
+            that cannot be resumed.
     """
 
     def __init__(
@@ -71,13 +72,15 @@ class Trainer:
     ) -> None:
         if not train or not dev:
             raise InputError("a run needs training faces and dev faces: check --data.")
+        # Now, not when the first epoch has been learned.
+        check_comparable(config.network.markup, dev)
         self.config, self.world, self.report = config, world, report
         self.dev_samples = dev
         self.feed = Feed(config, train, world)
         self.learner = Learner(config, world)
         self.progress = Progress()
         self.checkpoint = config.out / "checkpoint.pt"
-        self._settings = config.settings(train, world.size)
+        self._settings = config.settings(train, dev, world.size)
         self._notes = config.notes(train)
         self._stop = StopFlag()
         if self.checkpoint.is_file():

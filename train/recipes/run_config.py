@@ -79,7 +79,9 @@ class RunConfig:
         if self.precision not in PRECISIONS:
             raise InputError(f"unknown precision '{self.precision}': use bf16 or f32.")
 
-    def settings(self, samples: Sequence[Sample], world_size: int) -> dict[str, Any]:
+    def settings(
+        self, samples: Sequence[Sample], dev: Sequence[Sample], world_size: int
+    ) -> dict[str, Any]:
         """What a resumed run must have in common with its start, as plain values."""
         return {
             "network": self.network.to_dict(),
@@ -92,6 +94,7 @@ class RunConfig:
             "init": self.init,
             "teachers": [sha256(find_weights(t, ".safetensors")) for t in self.teachers] or None,
             "training data": faces_digest(samples),
+            "dev data": faces_digest(dev),
         }
 
     def notes(self, samples: Sequence[Sample]) -> str:

@@ -327,3 +327,33 @@ def test_what_a_run_learns_from_and_is_judged_by(tmp_path: Path) -> None:
         markup_of("wflw", ARROW)
     with pytest.raises(InputError, match="unknown dataset 'aflw'"):
         markup_of("aflw")
+
+
+def test_files_that_label_the_same_pictures(tmp_path: Path) -> None:
+    """Each is split by itself, and nothing is learned from a picture that is judged by."""
+    write_coco_folder(tmp_path / "all", 20)
+    annotations = tmp_path / "all" / "annotations"
+    whole = json.loads((annotations / "person_keypoints_default.json").read_text())
+    few = {**whole, "images": whole["images"][::3]}
+    kept = {image["id"] for image in few["images"]}
+    few["annotations"] = [a for a in whole["annotations"] if a["image_id"] in kept]
+    (annotations / "few.json").write_text(json.dumps(few))
+    roots = [annotations / "person_keypoints_default.json", annotations / "few.json"]
+    training, dev = read_training_sets("coco", roots, [], OwnPoints(ARROW))
+    assert training
+    assert not {s.image for s in training} & {s.image for s in dev}
+    assert not any((s.image in {t.image for t in training}) for s in dev)
+    again = NetworkFaces("coco", roots).training("arrows", ARROW)
+    assert [s.image for s in again] == [s.image for s in training]
+
+
+def test_commands_about_a_network_count_hidden_points_on_request(tmp_path: Path) -> None:
+    write_coco_folder(tmp_path, 10)
+    path = tmp_path / "annotations" / "person_keypoints_default.json"
+    table = json.loads(path.read_text())
+    for annotation in table["annotations"]:
+        annotation["keypoints"][2::3] = [1] * len(NAMES)
+    path.write_text(json.dumps(table))
+    with pytest.raises(InputError, match="give --hidden-points"):
+        NetworkFaces("coco", [path]).dev("arrows", ARROW)
+    assert len(NetworkFaces("coco", [path], hidden=True).dev("arrows", ARROW)) == 2

@@ -52,6 +52,15 @@ def test_other_settings_are_named(file: Path) -> None:
     )
 
 
+def test_a_checkpoint_that_does_not_say_what_it_was_judged_by_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, SETTINGS, PROGRESS, {})
+    assert load_checkpoint(path, {**SETTINGS, "dev data": "b"})[0] == PROGRESS
+    save_checkpoint(path, {**SETTINGS, "dev data": "a"}, PROGRESS, {})
+    with pytest.raises(InputError, match="another dev data"):
+        load_checkpoint(path, {**SETTINGS, "dev data": "b"})
+
+
 def test_an_unpickler_that_runs_out_of_bytes(file: Path) -> None:
     data = file.read_bytes()
     at = data.index(b"PK\x03\x04")

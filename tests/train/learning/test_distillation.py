@@ -310,3 +310,16 @@ def test_the_command_learns_from_boxes_alone(
     assert f"note: propnet-s was trained at {size} px and will teach at 64 px" in said
     assert "big.safetensors was trained" not in said
     assert "finished: dev NME" in said
+
+
+def test_nothing_is_mirrored_that_has_no_mirrored_points(tmp_path: Path) -> None:
+    """As in the student's own views: a mirror image is another thing then."""
+    markup = replace(WFLW, name="turned", pairs=None)
+    network = replace(TINY, markup=markup)
+    weights = teacher_file(tmp_path / "one.safetensors", network, 3)
+    image = torch.rand(2, 3, 64, 64) * 2 - 1
+    plain, mirrored = (
+        Teacher((weights,), network, CPU.device, mirror=mirror)(image)[0]
+        for mirror in (False, True)
+    )
+    assert torch.equal(plain, mirrored)

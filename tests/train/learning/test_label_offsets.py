@@ -36,6 +36,16 @@ def test_every_source_has_its_own_offset(samples: list[Sample]) -> None:
     assert unknown is boxed
 
 
+def test_an_offset_of_what_has_no_size_is_refused(samples: list[Sample]) -> None:
+    points = samples[0].points.copy()
+    points[60] = np.nan  # a corner of an eye, by whose distance an offset counts
+    lame = replace(samples[0], source="300w/afw", points=points)
+    recipe = Recipe(sources={"300w": Source(offset=(0.02, 0.0))})
+    with pytest.raises(InputError, match="give its source no offset"):
+        without_offsets([lame], recipe)
+    assert without_offsets([lame], Recipe())[0] is lame
+
+
 def test_targets_are_those_of_the_corrected_labels(samples: list[Sample], tmp_path: Path) -> None:
     """A run on labels that are off equals one on right labels, once it is told by how much."""
     offset = np.array([0.03, -0.02])
