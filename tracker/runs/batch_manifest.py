@@ -101,7 +101,7 @@ class Manifest:
             InputError: an output is there, made from another input; or it is this file.
         """
         owners = {
-            _key(Path(output)): entry["input"]
+            _key(output): entry["input"]
             for entry in self._lines.values()
             for output in entry.get("outputs", ())
         }
@@ -139,9 +139,12 @@ class Manifest:
             raise InputError(f"{self.path} cannot be written on: {error.strerror}.") from error
 
 
-def _key(path: Path) -> str:
-    """What names of one file have in common, also on disks that know no upper case."""
-    return str(path.absolute()).casefold()
+def _key(path: str | Path) -> str:
+    """The name in the folder, the same on disks that know no upper case.
+
+    The folder itself may have been named, or moved, in another way.
+    """
+    return Path(path).name.casefold()
 
 
 def _entry(result: Result) -> dict[str, Any]:
