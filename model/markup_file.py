@@ -32,6 +32,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _RANGE = re.compile(r"(\d+)-(\d+)")
 # More than any face markup has (478), and few enough for maps of all to fit into memory.
 _MOST = 1000
+# So many points may lie on one line.
+_FLAT = 2
 
 
 def read_markup(path: Path) -> Markup:
@@ -203,7 +205,9 @@ class _Reader:
 
     def _normalizers(self, value: object) -> dict[str, Normalizer]:
         if value is None:
-            return {"box": "box", "diagonal": "diagonal"}
+            whole: dict[str, Normalizer] = {"box": "box", "diagonal": "diagonal"}
+            # The box of two level points has no area.
+            return whole if self._count > _FLAT else dict(reversed(whole.items()))
         rules: dict[str, Normalizer] = {}
         for name, rule in self._table(value, "normalizers").items():
             where = f"normalizers, '{name}'"

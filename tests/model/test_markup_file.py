@@ -71,6 +71,11 @@ def test_what_is_left_out() -> None:
     assert plain.curves == ()
     np.testing.assert_array_equal(plain.flip, range(5))
     assert list(plain.normalizers) == ["box", "diagonal"]
+    two = made(
+        points=2, **dict.fromkeys(("curves", "mirror", "normalizers", "upright", "groups"), ...)
+    )
+    assert two.default_normalizer == "diagonal"
+    assert two.normalizer(np.array([[0.0, 5], [8, 5]])) == 8  # whose box has no area
     assert plain.normalizer(np.array([[0, 0], [3, 4], [1, 1], [2, 2], [0, 1.0]]), "diagonal") == 5
     assert plain.groups == {"all": (0, 1, 2, 3, 4)}
     assert plain.roll(np.random.default_rng(0).normal(size=(5, 2))) == 0
