@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -12,6 +12,15 @@ from numpy.typing import NDArray
 _JPEG_QUALITY = 80
 # Pixels; wider pictures are shrunk: a browser's window shows no more, and coding 4K takes long.
 _WIDEST = 1280
+
+# Seconds after which a viewer who gets nothing is asked whether he is there: a source may stand
+# still for hours, and there is room for some viewers only.
+_ASK = 1.0
+Gone = Callable[[], bool]
+
+
+def _stays() -> bool:
+    return False
 
 
 class Slot:
@@ -44,14 +53,18 @@ class Slot:
         """What was last put, encoded; empty before the first frame."""
         return self._event
 
-    def events(self) -> Iterator[bytes]:
-        """The events from now on, each when it is asked for; those in between are left out."""
-        for _, _, event in self._frames():
+    def events(self, gone: Gone = _stays) -> Iterator[bytes]:
+        """The events from now on, each when it is asked for; those in between are left out.
+
+        Args:
+            gone: asked every second while nothing comes; True ends it.
+        """
+        for _, _, event in self._frames(gone):
             yield event
 
-    def pictures(self) -> Iterator[bytes]:
+    def pictures(self, gone: Gone = _stays) -> Iterator[bytes]:
         """The pictures likewise, as JPEG, which is made once for all viewers."""
-        for number, picture, _ in self._frames():
+        for number, picture, _ in self._frames(gone):
             if picture is None:
                 continue
             with self._encoding:
@@ -60,16 +73,21 @@ class Slot:
                 encoded = self._jpeg[1]
             yield encoded
 
-    def _frames(self) -> Iterator[tuple[int, NDArray[np.uint8] | None, bytes]]:
+    def _frames(self, gone: Gone) -> Iterator[tuple[int, NDArray[np.uint8] | None, bytes]]:
         seen = 0
         while True:
             with self._changed:
-                while self._number == seen and not self._closed:
-                    self._changed.wait()
+                if self._number == seen and not self._closed:
+                    self._changed.wait(_ASK)
                 if self._closed:
                     return
-                seen, picture, event = self._number, self._picture, self._event
-            yield seen, picture, event
+                changed = self._number != seen
+                if changed:
+                    seen, picture, event = self._number, self._picture, self._event
+            if changed:
+                yield seen, picture, event
+            elif gone():
+                return
 
 
 def _encode(picture: NDArray[np.uint8]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from tracker.system.closing import Closing
-from tracker.system.network_address import Address, resolve
+from tracker.system.network_address import LOOPBACK, Address, resolve
 
 
 class UdpSender(Closing):
@@ -25,7 +25,9 @@ class UdpSender(Closing):
     """
 
     def __init__(self, address: Address) -> None:
-        family, host = resolve(address)[0]
+        places = resolve(address)
+        # "localhost" may mean ::1 first, and who receives such packets listens on IPv4.
+        family, host = next((p for p in places if p[1] == LOOPBACK), places[0])
         self._target = (host, address.port)
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import select
 import socket
 import threading
 import time
@@ -211,13 +212,13 @@ class _Handler(BaseHTTPRequestHandler):
         boundary = b"--" + _BOUNDARY + b"\r\n"
         self._begin("multipart/x-mixed-replace; boundary=" + _BOUNDARY.decode())
         self.wfile.write(boundary)
-        for jpeg in self.server.slot.pictures():
+        for jpeg in self.server.slot.pictures(self._gone):
             head = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg)
             # The next boundary right away: browsers show a picture when they have seen it.
             self.wfile.write(head + jpeg + b"\r\n" + boundary)
 
     def _picture(self) -> None:
-        jpeg = next(self.server.slot.pictures(), None)
+        jpeg = next(self.server.slot.pictures(self._gone), None)
         if jpeg is None:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"no more pictures\n")
         else:
@@ -225,9 +226,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _events(self) -> None:
         self._begin("text/event-stream")
-        for event in self.server.slot.events():
+        for event in self.server.slot.events(self._gone):
             self.wfile.write(b"data: " + event + b"\n\n")
         self.wfile.write(b"event: end\ndata: {}\n\n")
+
+    def _gone(self) -> bool:
+        """Whether the viewer has hung up; he has nothing more to say."""
+        try:
+            readable, _, _ = select.select([self.connection], [], [], 0)
+            return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
+        except ValueError:  # more files are open than `select` can look at
+            return False
+        except OSError:
+            return True
 
     def _begin(self, kind: str, length: int | None = None, status: int = HTTPStatus.OK) -> None:
         self.send_response(status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -29,6 +30,7 @@ SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp", "srt", "rtmp",
 _MAY_END = ("http", "https", "tcp")
 # Between two attempts to get a stream back, seconds: a camera's server takes no harm.
 _PAUSE = 1.0
+_SOON = 0.1  # seconds after which Ctrl-C is noticed
 # A stream's own times are kept (they are smoother than arrivals) as long as they stay this close
 # to the clock on the wall, seconds; beyond, the sender has begun anew or its clock runs off.
 _DRIFT = 2.0
@@ -128,7 +130,8 @@ class _Connection:
         self._name = without_password(url)
         self.wanted = True  # set to False, it ends the attempts to get the stream back
         self._scheme = url.partition("://")[0].lower()
-        self._container, self._stream = self._open()
+        self._container, self._stream = self._open_first()
+        self._opened = time.monotonic()
         context = self._stream.codec_context
         aspect = self._stream.sample_aspect_ratio or Fraction(1)
         stored = context.width, context.height
@@ -185,6 +188,32 @@ class _Connection:
         """Hang up. A second call does nothing."""
         self._container.close()
 
+    def _open_first(self) -> tuple[InputContainer, VideoStream]:
+        """`_open` in a thread of its own: Ctrl-C cannot end what FFmpeg waits for in this one."""
+        found: list[tuple[InputContainer, VideoStream]] = []
+        errors: list[BaseException] = []
+        given_up = threading.Event()
+
+        def work() -> None:
+            try:
+                found.append(self._open())
+            except BaseException as error:
+                errors.append(error)
+            if given_up.is_set() and found:
+                found.pop()[0].close()
+
+        thread = threading.Thread(target=work, name="open stream", daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(_SOON)
+        except BaseException:
+            given_up.set()
+            raise
+        if errors:
+            raise errors[0]
+        return found[0]
+
     def _open(self) -> tuple[InputContainer, VideoStream]:
         limit = self._options.timeout
         try:
@@ -226,12 +255,16 @@ class _Connection:
     def _reopen(self) -> None:
         self.close()
         begin = time.monotonic()
+        # Who answers and breaks off at once is no better than who does not answer.
+        if begin - self._opened < _PAUSE and self.wanted:
+            time.sleep(_PAUSE)
         while (waited := time.monotonic() - begin) < self._options.reconnect and self.wanted:
             try:
                 self._container, self._stream = self._open()
             except InputError:
                 time.sleep(_PAUSE)
             else:
+                self._opened = time.monotonic()
                 return
         raise SourceLostError(
             f"{self._name} broke off and did not come back within {waited:.0f} s: check the sender."

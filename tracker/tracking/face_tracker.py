@@ -38,6 +38,8 @@ from tracker.tracking.options import TrackerOptions
 from tracker.tracking.results import Face, TrackedFrame
 from tracker.video.frame_source import FrameSource, SourceFrame
 
+# Without a frame for so long, seconds, whoever is there may be somebody else, however alike.
+_SILENCE = 30.0
 # Where to look next follows from how far they are apart.
 _FEWEST_POINTS = 2
 
@@ -154,11 +156,15 @@ class Tracker(Closing):
                 made in another process.
         """
         self._home.check()
-        _check(image, timestamp)
+        _check(image)
+        timestamp = _seconds(timestamp)
         rewound = self._last_time is not None and timestamp < self._last_time
         if rewound or image.shape != self._shape:
             self._forget()
-        paused = self._last_time is not None and timestamp - self._last_time > self.options.max_gap
+        silence = timestamp - self._last_time if self._last_time is not None else 0.0
+        if silence > max(_SILENCE, self.options.max_lost):
+            self._tracks.forget()
+        paused = silence > self.options.max_gap
         self._last_time, self._shape = timestamp, image.shape
         looked = [] if paused else self._tracks.within_reach(image, timestamp)
         finish = self._following.start(image, looked, timestamp)
@@ -343,12 +349,21 @@ def _ahead(source: FrameSource) -> AbstractContextManager[Iterable[SourceFrame]]
     return nullcontext(source) if source.info.live else ReadAhead(source)
 
 
-def _check(image: NDArray[np.uint8], timestamp: float) -> None:
+def _check(image: NDArray[np.uint8]) -> None:
     shape = getattr(image, "shape", None)
     if shape is None or len(shape) != 3 or shape[2] != 3 or image.dtype != np.uint8:
         got = f"{image.dtype} {list(shape)}" if shape is not None else type(image).__name__
         raise InputError(f"a frame must be a uint8 RGB array [H, W, 3], got {got}.")
     if not image.size:
         raise InputError(f"a frame must have pixels, got {list(shape)}.")
-    if not isfinite(timestamp):
+
+
+def _seconds(timestamp: float) -> float:
+    """A timestamp of any kind of number: PyAV's `frame.pts * stream.time_base` is a fraction."""
+    try:
+        value = float(timestamp)
+    except (TypeError, ValueError, OverflowError):
+        value = float("nan")
+    if not isfinite(value):
         raise InputError(f"a timestamp must be a finite number of seconds, got {timestamp}.")
+    return value

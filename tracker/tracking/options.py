@@ -36,7 +36,8 @@ class TrackerOptions:
             weights are calibrated, see `model.confidence`.
         stop_confidence: and counts as lost under this one, 0..start_confidence.
         max_lost: a face that was not seen for this long, seconds, is forgotten; until then it gets
-            its id back when it is found again.
+            its id back when it is found again. Time without any frame does not count, up to half a
+            minute.
         max_blind: and for so long it is looked for where it should be without a detector, seconds.
         max_gap: after a pause longer than this, seconds, the detector has to confirm where the
             faces are.

@@ -6,6 +6,7 @@ import pytest
 
 from model.errors import InputError
 from tests.support.measured_faces import face, measured
+from tracker.outputs import udp
 from tracker.outputs.osc import OscSender
 from tracker.outputs.udp import UdpSender
 from tracker.system.network_address import Address, is_loopback, parse_address
@@ -90,6 +91,17 @@ def test_nobody_has_to_listen() -> None:
             sender.send(b"hello")
         sender.send(bytes(70_000))  # more than a datagram holds
         assert sender.lost == 1
+
+
+def test_localhost_is_where_receivers_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [(socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1")]
+    monkeypatch.setattr(udp, "resolve", lambda address: both)
+    with socket.socket(type=socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(5)
+        with UdpSender(Address("localhost", receiver.getsockname()[1])) as sender:
+            sender.send(b"hello")
+        assert receiver.recv(10) == b"hello"
 
 
 @pytest.mark.parametrize(

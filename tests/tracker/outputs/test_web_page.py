@@ -190,6 +190,16 @@ def test_too_many_viewers(page: LivePage, monkeypatch: pytest.MonkeyPatch) -> No
     for answer in answers:
         answer.close()
 
+    def admitted() -> bool:
+        try:
+            urllib.request.urlopen(page.url + "events", timeout=5).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+            return False
+        return True
+
+    wait_for(admitted)  # although no frame has come meanwhile
+
 
 @pytest.mark.parametrize(
     ("host", "status"),

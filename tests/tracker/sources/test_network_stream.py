@@ -2,20 +2,27 @@
 
 import functools
 import http.server
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
+import psutil
 import pytest
 
 from model.errors import InputError
 from tests.support.commands import Run
 from tests.support.video_files import encode, make_video, picture
+from tracker.sources import network_stream
 from tracker.sources.live_reader import LiveReader, SourceLostError
 from tracker.sources.network_stream import NetworkReader, open_stream, without_password
 from tracker.sources.open_source import open_source
@@ -365,3 +372,38 @@ def test_a_playlist_cannot_reach_local_files(server: str, tmp_path: Path) -> Non
 def test_passwords_are_not_shown() -> None:
     assert without_password("rtsp://me:pw@cam:554/a") == "rtsp://cam:554/a"
     assert without_password("http://cam/a@b") == "http://cam/a@b"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stream_that_does_not_answer_can_be_left(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    silent = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    command = [sys.executable, "-m", "tracker.cli", silent, "--save", str(tmp_path / "x.csv")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as child:
+        # It waits once it has a thread for that.
+        wanted = time.monotonic() + 60
+        while len(psutil.Process(child.pid).threads()) < 2 and time.monotonic() < wanted:
+            time.sleep(0.05)
+        time.sleep(1)
+        child.send_signal(number)
+        begin = time.monotonic()
+        assert child.wait(30) == code
+        assert time.monotonic() - begin < 5  # FFmpeg would wait for ten seconds
+    assert not any(tmp_path.iterdir())
+
+
+def test_who_breaks_off_at_once_is_asked_again_after_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    connection: Any = object.__new__(network_stream._Connection)
+    connection.wanted, connection._options = True, SourceOptions(reconnect=5.0)
+    connection._container = SimpleNamespace(close=lambda: None)
+    connection._open = lambda: (connection._container, None)
+    monkeypatch.setattr(network_stream.time, "sleep", slept.append)
+    connection._opened = time.monotonic() - 10
+    connection._reopen()
+    assert slept == []  # it was there for ten seconds
+    connection._reopen()
+    assert slept == [network_stream._PAUSE]

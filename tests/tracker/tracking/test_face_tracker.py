@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -230,6 +231,14 @@ def test_after_a_pause_the_detector_confirms(make: Make) -> None:
     np.testing.assert_array_equal(face.landmarks, face.raw)  # no old speed in the filter
 
 
+def test_after_half_a_minute_without_frames_nobody_is_known(make: Make) -> None:
+    tracker, _, _ = make()
+    picture = paint([pose(300, 200, 120)])
+    for time, number in ((0.0, 0), (29.0, 0), (60.0, 1)):
+        (face,) = tracker(picture, time)
+        assert face.id == number
+
+
 def test_a_face_that_leaves_the_picture_is_given_up(make: Make) -> None:
     tracker, _, _ = make()
     counts = []
@@ -275,10 +284,21 @@ def test_bad_frames(make: Make) -> None:
     for bad in (good[..., 0], good.astype(np.float32), good[:0], [[1, 2, 3]], good[..., :2]):
         with pytest.raises(InputError, match="a frame must"):
             tracker(bad, 0.0)  # type: ignore[arg-type]
-    for time in (float("nan"), float("inf")):
+    for time in (float("nan"), float("inf"), None, "now", 10**400):
         with pytest.raises(InputError, match="finite"):
-            tracker(good, time)
+            tracker(good, time)  # type: ignore[arg-type]
     assert tracker(good, 0.0) == ()
+
+
+def test_times_may_be_fractions(make: Make) -> None:
+    """PyAV's are: `frame.pts * stream.time_base`."""
+    tracker, _, _ = make()
+    plain, _, _ = make()
+    for i in range(6):
+        picture = paint([sway(i / FPS)])
+        (face,) = tracker(picture, Fraction(i, FPS))  # type: ignore[arg-type]
+        (same,) = plain(picture, i / FPS)
+        np.testing.assert_array_equal(face.landmarks, same.landmarks)
 
 
 @pytest.mark.parametrize(
