@@ -135,7 +135,10 @@ def test_curves_are_named_and_drawn_together(
     ("options", "message"),
     [
         (["samples", "--out", "a.jpg"], "--out a.jpg: the picture is written as .png"),
-        (["samples", "--out", "a.png", "--dataset", "aflw"], "unknown dataset 'aflw': use one of"),
+        (
+            ["samples", "--out", "a.png", "--dataset", "aflw"],
+            "--dataset is 'aflw'; choose one of wflw, 300w, cofw",
+        ),
         (["ced", "--out", "a.png", "--weights", "x", "--box", "b"], "--box is 'b'; choose gt or"),
         (["boundaries", "--out", "a.png", "--weights", "none.safetensors"], "no weights file none"),
     ],
