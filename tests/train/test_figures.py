@@ -135,6 +135,7 @@ def test_curves_are_named_and_drawn_together(
     ("options", "message"),
     [
         (["samples", "--out", "a.jpg"], "--out a.jpg: the picture is written as .png"),
+        (["samples", "--out", "a.png", "--dataset", "coco"], "--dataset is 'coco'; choose one of"),
         (
             ["samples", "--out", "a.png", "--dataset", "aflw"],
             "--dataset is 'aflw'; choose one of wflw, 300w, cofw",
