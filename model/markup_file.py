@@ -205,9 +205,10 @@ class _Reader:
 
     def _normalizers(self, value: object) -> dict[str, Normalizer]:
         if value is None:
-            whole: dict[str, Normalizer] = {"box": "box", "diagonal": "diagonal"}
+            if self._count > _FLAT:
+                return {"box": "box", "diagonal": "diagonal"}
             # The box of two level points has no area.
-            return whole if self._count > _FLAT else dict(reversed(whole.items()))
+            return {"diagonal": "diagonal", "box": "box"}
         rules: dict[str, Normalizer] = {}
         for name, rule in self._table(value, "normalizers").items():
             where = f"normalizers, '{name}'"

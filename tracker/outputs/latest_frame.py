@@ -19,10 +19,6 @@ _ASK = 1.0
 Gone = Callable[[], bool]
 
 
-def _stays() -> bool:
-    return False
-
-
 class Slot:
     """The latest frame, for any number of threads that wait for it."""
 
@@ -53,7 +49,7 @@ class Slot:
         """What was last put, encoded; empty before the first frame."""
         return self._event
 
-    def events(self, gone: Gone = _stays) -> Iterator[bytes]:
+    def events(self, gone: Gone) -> Iterator[bytes]:
         """The events from now on, each when it is asked for; those in between are left out.
 
         Args:
@@ -62,7 +58,7 @@ class Slot:
         for _, _, event in self._frames(gone):
             yield event
 
-    def pictures(self, gone: Gone = _stays) -> Iterator[bytes]:
+    def pictures(self, gone: Gone) -> Iterator[bytes]:
         """The pictures likewise, as JPEG, which is made once for all viewers."""
         for number, picture, _ in self._frames(gone):
             if picture is None:

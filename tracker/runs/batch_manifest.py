@@ -36,7 +36,7 @@ class Identity:
 
 def identify(job: Job) -> Identity:
     """Identity of a job over a file."""
-    path = Path(str(job.source)).absolute()
+    path = _input(job)
     try:
         stat = path.stat()
         size, modified = stat.st_size, stat.st_mtime_ns
@@ -88,7 +88,7 @@ class Manifest:
             entry is not None
             and entry.get("status") == "done"
             and all(entry.get(name) == value for name, value in vars(identity).items())
-            and all(path.is_file() for path in (job.out, job.save) if path is not None)
+            and all(path.is_file() for path in _outputs(job))
         )
 
     def check_owners(self, planned: Iterable[Job]) -> None:
@@ -106,16 +106,14 @@ class Manifest:
             for output in entry.get("outputs", ())
         }
         for job in planned:
-            for path in (job.out, job.save):
-                if path is None:
-                    continue
+            for path in _outputs(job):
                 if _key(path) == _key(self.path):
                     raise InputError(
                         f"the table of {job.source} would be {path}, which is the batch's own "
                         "record: rename the input, or choose another --save-format."
                     )
                 owner = owners.get(_key(path))
-                if owner not in (None, identify(job).input) and path.exists():
+                if owner not in (None, str(_input(job))) and path.exists():
                     raise InputError(
                         f"{path} is what an earlier batch made of {owner}, and {job.source} would "
                         "have the same name: choose another folder, or remove that file."
@@ -124,7 +122,7 @@ class Manifest:
     def begin(self, forget: Iterable[Job]) -> None:
         """Rewrite the file without the jobs that are about to be done (again)."""
         for job in forget:
-            self._lines.pop(identify(job).input, None)
+            self._lines.pop(str(_input(job)), None)
         with replacing(self.path) as partial:
             partial.write_text("".join(map(_line, self._lines.values())), "utf-8")
 
@@ -139,6 +137,14 @@ class Manifest:
             raise InputError(f"{self.path} cannot be written on: {error.strerror}.") from error
 
 
+def _input(job: Job) -> Path:
+    return Path(str(job.source)).absolute()
+
+
+def _outputs(job: Job) -> list[Path]:
+    return [path for path in (job.out, job.save) if path is not None]
+
+
 def _key(path: str | Path) -> str:
     """The name in the folder, the same on disks that know no upper case.
 
@@ -149,7 +155,7 @@ def _key(path: str | Path) -> str:
 
 def _entry(result: Result) -> dict[str, Any]:
     job, summary = result.job, result.summary
-    outputs = [str(path) for path in (job.out, job.save) if path is not None]
+    outputs = [str(path) for path in _outputs(job)]
     return {
         **vars(identify(job)),
         "status": "failed" if summary is None else "done",

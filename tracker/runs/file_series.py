@@ -12,6 +12,7 @@ from tracker.outputs.tables import TABLE_SUFFIXES
 from tracker.runs.job import Job, Summary
 from tracker.runs.run_job import run_job
 from tracker.sources.file_list import PICTURE_NAMES, output_names
+from tracker.system.path_kinds import is_folder
 from tracker.tracking.face_tracker import Tracker
 from tracker.video.codec import CODECS, VIDEO_SUFFIXES
 from tracker.video.picture_header import picture_header
@@ -118,7 +119,7 @@ def make_folder(folder: Path, inputs: Sequence[Path]) -> None:
         InputError: it cannot be made, or it is that of an input: outputs would be taken for
             inputs, or replace them.
     """
-    if folder.suffix.lower() in (*TABLE_SUFFIXES, *VIDEO_SUFFIXES) and not folder.is_dir():
+    if folder.suffix.lower() in (*TABLE_SUFFIXES, *VIDEO_SUFFIXES) and not is_folder(folder):
         raise InputError(f"{folder} is a file's name: for many inputs give the name of a folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from fractions import Fraction
+from threading import Thread
 
 import av
 import numpy as np
@@ -190,29 +191,23 @@ class _Connection:
 
     def _open_first(self) -> tuple[InputContainer, VideoStream]:
         """`_open` in a thread of its own: Ctrl-C cannot end what FFmpeg waits for in this one."""
-        found: list[tuple[InputContainer, VideoStream]] = []
-        errors: list[BaseException] = []
-        given_up = threading.Event()
+        opened: Future[tuple[InputContainer, VideoStream]] = Future()
 
         def work() -> None:
             try:
-                found.append(self._open())
+                opened.set_result(self._open())
             except BaseException as error:
-                errors.append(error)
-            if given_up.is_set() and found:
-                found.pop()[0].close()
+                opened.set_exception(error)
 
-        thread = threading.Thread(target=work, name="open stream", daemon=True)
-        thread.start()
+        # Not of a pool, whose threads the process would wait for at its end.
+        Thread(target=work, name="open stream", daemon=True).start()
         try:
-            while thread.is_alive():
-                thread.join(_SOON)
+            while not opened.done():
+                wait((opened,), _SOON)
         except BaseException:
-            given_up.set()
+            opened.add_done_callback(_hang_up)
             raise
-        if errors:
-            raise errors[0]
-        return found[0]
+        return opened.result()
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
         limit = self._options.timeout
@@ -269,6 +264,12 @@ class _Connection:
         raise SourceLostError(
             f"{self._name} broke off and did not come back within {waited:.0f} s: check the sender."
         )
+
+
+def _hang_up(opened: Future[tuple[InputContainer, VideoStream]]) -> None:
+    """Close what has been opened for nobody."""
+    if opened.exception() is None:
+        opened.result()[0].close()
 
 
 class _Clock:

@@ -12,7 +12,7 @@ from train.data.datasets import DEFAULT_SPLITS, OWN, SPLITS, OwnPoints, read_dat
 from train.data.option_choice import check_choice
 from train.data.sample import Sample
 from train.data.split import DEV_SHARE
-from train.data.training_sets import not_judged_by
+from train.data.training_sets import split_files
 
 DEV_SHARE_HELP = "coco, dlib, csv: share of the pictures to judge by, as it was for train.run."
 HIDDEN_HELP = "coco: points marked as hidden count too, as they did for train.run."
@@ -58,20 +58,28 @@ class NetworkFaces:
 
     def training(self, name: str, markup: Markup) -> list[Sample]:
         """What it may learn from, of all folders; see `dev`."""
-        training = self._read(self.roots, "train", name, markup)
-        if self.dataset not in OWN:
-            return training
-        return not_judged_by(training, self._read(self.roots, "dev", name, markup))
+        if self.dataset in OWN:
+            training, _ = split_files(self.dataset, self.roots, self._own(markup))
+            return _checked(training, name, markup)
+        return self._read(self.roots, "train", name, markup)
+
+    def _own(self, markup: Markup) -> OwnPoints:
+        return OwnPoints(markup, self.dev_share, self.dev_seed, self.hidden)
 
     def _read(self, roots: Sequence[Path], split: str, name: str, markup: Markup) -> list[Sample]:
-        own = OwnPoints(markup, self.dev_share, self.dev_seed, self.hidden)
+        own = self._own(markup)
         samples = [
             sample for root in roots for sample in read_dataset(self.dataset, root, split, own=own)
         ]
-        found = samples[0].markup if samples else None
-        if found != markup:
-            raise InputError(
-                f"{name} finds the points of {markup}, the faces have those of {found or 'none'}: "
-                "give faces with the network's points."
-            )
-        return samples
+        return _checked(samples, name, markup)
+
+
+def _checked(samples: list[Sample], name: str, markup: Markup) -> list[Sample]:
+    """The samples, if they have a network's points."""
+    found = samples[0].markup if samples else None
+    if found != markup:
+        raise InputError(
+            f"{name} finds the points of {markup}, the faces have those of {found or 'none'}: "
+            "give faces with the network's points."
+        )
+    return samples

@@ -8,6 +8,7 @@ from pathlib import Path
 from model.errors import InputError
 from train.data.datasets import DEFAULT_SPLITS, OWN, OwnPoints, read_dataset
 from train.data.sample import Sample
+from train.data.split import split_by_picture
 
 
 def read_training_sets(
@@ -37,9 +38,8 @@ def read_training_sets(
         training = [sample for root in roots for sample in read_dataset(name, root, "train")]
         return training, read_dataset(name, roots[0], DEFAULT_SPLITS[name])
     if not judged:
-        dev = _all(name, roots, "dev", own)
-        return not_judged_by(_all(name, roots, "train", own), dev), dev
-    training, dev = _all(name, roots, "all", own), _all(name, judged, "all", own)
+        return split_files(name, roots, own)
+    training, dev = _all(name, roots, own), _all(name, judged, own)
     both = {sample.image.resolve() for sample in training}
     twice = next((sample for sample in dev if sample.image.resolve() in both), None)
     if twice is not None:
@@ -47,14 +47,33 @@ def read_training_sets(
     return training, dev
 
 
-def not_judged_by(training: Sequence[Sample], dev: Sequence[Sample]) -> list[Sample]:
-    """What to learn from, without what lies in a picture to judge by.
+def split_files(
+    name: str, roots: Sequence[Path], own: OwnPoints
+) -> tuple[list[Sample], list[Sample]]:
+    """Files with points of one's own, each split by itself.
 
-    Each file of several is split by itself, and two of them may label the same pictures.
+    Several may label the same pictures: what one of them judges by is not learned from by another.
+
+    Args:
+        name: of the files' kind.
+        roots: the files, or their folders.
+        own: how to read and split them.
+
+    Returns:
+        Things to learn from, and to judge by.
+
+    Raises:
+        InputError: whatever is wrong with a file, or it cannot be split.
     """
+    training: list[Sample] = []
+    dev: list[Sample] = []
+    for root in roots:
+        parts = split_by_picture(_all(name, [root], own), own.dev_share, own.dev_seed)
+        training += parts[0]
+        dev += parts[1]
     judged = {sample.image.resolve() for sample in dev}
-    return [sample for sample in training if sample.image.resolve() not in judged]
+    return [sample for sample in training if sample.image.resolve() not in judged], dev
 
 
-def _all(name: str, roots: Sequence[Path], split: str, own: OwnPoints) -> list[Sample]:
-    return [sample for root in roots for sample in read_dataset(name, root, split, own=own)]
+def _all(name: str, roots: Sequence[Path], own: OwnPoints) -> list[Sample]:
+    return [sample for root in roots for sample in read_dataset(name, root, "all", own=own)]

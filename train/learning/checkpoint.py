@@ -88,10 +88,7 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[Progress, dic
         different = [
             key
             for key in settings
-            if found.get(key) != settings[key]
-            and not _lengthened(key, found, settings)
-            # Checkpoints of before did not say.
-            and not (key == "dev data" and key not in found)
+            if found.get(key) != settings[key] and not _may_differ(key, found, settings)
         ]
     # torch's unpickler raises what its parts do, and what is sound may be no checkpoint of ours.
     except Exception as error:
@@ -104,7 +101,13 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[Progress, dic
     return progress, states
 
 
-def _lengthened(key: str, found: dict[str, Any], settings: dict[str, Any]) -> bool:
-    """Whether a setting differs in making a run by time longer, which changes nothing before it."""
+def _may_differ(key: str, found: dict[str, Any], settings: dict[str, Any]) -> bool:
+    """Whether a difference in a setting is none that matters.
+
+    It makes a run by time longer, which changes nothing before it; or it is of what older
+    checkpoints do not tell.
+    """
+    if key == "dev data":
+        return key not in found
     old, new = found.get(key), settings[key]
     return key == "max_minutes" and old is not None and new is not None and new > old
