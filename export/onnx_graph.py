@@ -20,6 +20,7 @@ from tracker.engines.onnx_file import (
     ATTENTION,
     BOUNDARIES,
     CALIBRATION,
+    CORRECTION,
     FORMAT,
     INPUT,
     OUTPUT,
@@ -89,6 +90,8 @@ def build_graph(network: PropNet, metadata: Metadata, input_size: int) -> onnx.M
     }
     if metadata.calibration is not None:
         values[CALIBRATION] = metadata.calibration.to_json()
+    if metadata.correction is not None:
+        values[CORRECTION] = metadata.correction.text
     helper.set_model_props(model, {PREFIX + key: value for key, value in values.items()})
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -17,6 +17,7 @@ from model.errors import InputError
 from model.files import replacing, sha256
 from model.heatmap import LARGEST_CROP
 from model.network.propnet import PropNet
+from model.shape_correction import ShapeCorrection
 from model.zoo import find_weights
 
 _FORMAT = "propnet-weights-1"
@@ -33,6 +34,7 @@ class Metadata:
         notes: free text: recipe, data, score.
         sha256: SHA-256 of the file, hexadecimal; empty before it is written.
         calibration: what the heights of its peaks mean; None before `python -m train.calibrate`.
+        correction: where its labels lie beside its peaks; None without `python -m train.correct`.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Metadata:
     notes: str = ""
     sha256: str = ""
     calibration: Calibration | None = None
+    correction: ShapeCorrection | None = None
 
 
 def save_network(
@@ -73,6 +76,8 @@ def save_network(
     }
     if metadata.calibration is not None:
         text["calibration"] = metadata.calibration.to_json()
+    if metadata.correction is not None:
+        text["correction"] = metadata.correction.text
     _write(path, tensors, text)
 
 
@@ -89,6 +94,12 @@ def save_calibrated(path: Path, name: str, calibration: Calibration) -> None:
     """
     tensors, text = _read(find_weights(name, ".safetensors"))
     _write(path, tensors, {**text, "calibration": calibration.to_json()})
+
+
+def save_corrected(path: Path, name: str, correction: ShapeCorrection) -> None:
+    """Copy a weights file and put a correction of shapes into the copy; see `save_calibrated`."""
+    tensors, text = _read(find_weights(name, ".safetensors"))
+    _write(path, tensors, {**text, "correction": correction.text})
 
 
 def _write(path: Path, tensors: dict[str, Tensor], text: dict[str, str]) -> None:
@@ -158,7 +169,7 @@ def load_network(name: str) -> tuple[PropNet, Metadata]:
 
 def _read_metadata(text: dict[str, str], path: Path) -> Metadata:
     """What the header of a weights file says."""
-    calibration = text.get("calibration")
+    calibration, correction = text.get("calibration"), text.get("correction")
     try:
         config = PropNetConfig.from_dict(json.loads(text["config"]))
         return Metadata(
@@ -168,6 +179,11 @@ def _read_metadata(text: dict[str, str], path: Path) -> Metadata:
             notes=text.get("notes", ""),
             sha256=sha256(path),
             calibration=Calibration.from_json(calibration) if calibration is not None else None,
+            correction=(
+                ShapeCorrection.read(correction, config.markup.points)
+                if correction is not None
+                else None
+            ),
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error

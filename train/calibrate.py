@@ -14,7 +14,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 from rich.console import Console
@@ -33,7 +32,13 @@ from train.confidence.calibration_fit import Assessment, assess, figures, fit_ca
 from train.confidence.confidence_views import KINDS, make_views
 from train.confidence.peak_observations import Observations, choose, observe
 from train.data.datasets import DATASET_HELP
-from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, HIDDEN_HELP, NetworkFaces
+from train.data.network_faces import (
+    DEV_SEED_HELP,
+    DEV_SHARE_HELP,
+    HIDDEN_HELP,
+    NetworkFaces,
+    whole,
+)
 from train.data.option_choice import check_choice
 from train.data.sample import Sample
 from train.data.split import DEV_SHARE
@@ -86,9 +91,9 @@ def main(
     _check_out(out, overwrite)
     with closing(_open(engine, weights, device, threads)) as network:
         info = network.info
-        dev = _whole(given.dev(info.name, info.markup), "judge by")
+        dev = whole(given.dev(info.name, info.markup), "judge by")
         if out is not None:
-            training = _whole(given.training(info.name, info.markup), "fit on")
+            training = whole(given.training(info.name, info.markup), "fit on")
             seen = _observe(network, training, views, seed, "fit")
             calibration = fit_calibration(seen)
         else:
@@ -130,25 +135,6 @@ def _open(engine: str, weights: str, device: str, threads: int | None) -> Engine
             torch.set_num_threads(threads)
         return open_torch_engine(weights, device, "f32")
     return create_engine("auto" if engine == "torch" else engine, weights, threads)
-
-
-def _whole(samples: Sequence[Sample], purpose: str) -> list[Sample]:
-    """Those with all of their landmarks: which of a face's points are right is what is asked.
-
-    Raises:
-        InputError: there are none.
-    """
-    whole = [sample for sample in samples if bool(np.isfinite(sample.points).all())]
-    if not whole:
-        raise InputError(
-            f"none of the {len(samples)} to {purpose} has all of its landmarks, which a "
-            "calibration needs: label every point of some, in every split."
-        )
-    if left_out := len(samples) - len(whole):
-        Console(stderr=True).print(
-            f"{left_out} of the {len(samples)} to {purpose} lack landmarks and are left out."
-        )
-    return whole
 
 
 def _observe(

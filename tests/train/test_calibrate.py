@@ -10,17 +10,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from model.crop import Region
 from model.errors import InputError
 from model.heatmap import crop_to_heatmap, encode_landmarks
 from model.shipped_markups import WFLW
 from model.weights import load_network
-from tests.support.face_files import read_faces, template, write_faces
-from tracker.assets.portrait import portrait_image
-from tracker.bench.moving_portrait import portrait_frame, portrait_motion
+from tests.support.face_files import LIST, read_faces, template, write_faces
+from tests.support.portrait_faces import write_portraits
 from tracker.engines.base import ModelInfo
-from tracker.engines.create import create_engine
-from tracker.tracking.landmark_network import LandmarkNetwork
 from train import calibrate
 from train.augmentation.occluders import cover_mask, place_beside
 from train.confidence.calibration_fit import assess, fit_calibration
@@ -30,7 +26,6 @@ from train.data.label_groups import yaw
 from train.data.sample import Sample
 
 SIZE = 96
-_LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt"
 
 
 @pytest.fixture(scope="module")
@@ -207,26 +202,7 @@ def test_nothing_to_tell_apart_is_said() -> None:
 
 @pytest.fixture(scope="module")
 def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The portrait under known motion in WFLW's layout, labelled by the shipped network."""
-    root, image = tmp_path_factory.mktemp("portraits"), portrait_image()
-    engine = create_engine("onnxruntime", "propnet-s", 1)
-    network = LandmarkNetwork(engine)
-    (first,) = network(image, [Region(224, 125, 150)])
-    (seen,) = network(image, [first.next_region])
-    engine.close()
-    (root / "WFLW_images").mkdir()
-    (root / _LIST).parent.mkdir(parents=True)
-    for split, matrices in (("train", portrait_motion(4)), ("test", portrait_motion(3))):
-        lines = []
-        for number, matrix in enumerate(matrices):
-            points = seen.landmarks @ matrix[:, :2].T + matrix[:, 2]
-            name = f"{split}_{number}.png"
-            frame = portrait_frame(image, matrix)
-            cv2.imwrite(str(root / "WFLW_images" / name), frame[..., ::-1])
-            numbers = [*points.ravel(), *points.min(axis=0), *points.max(axis=0)]
-            lines.append(" ".join([*(f"{n:.3f}" for n in numbers), *"000000", name]))
-        (root / _LIST.format(split)).write_text("\n".join(lines) + "\n")
-    return root
+    return write_portraits(tmp_path_factory.mktemp("portraits"))
 
 
 def run(*arguments: str) -> object:
@@ -277,7 +253,7 @@ def test_faces_that_lack_landmarks_are_left_out(portraits: Path, tmp_path: Path)
     """A face with a box only is no error anywhere else, and nothing can be asked of it here."""
     root = tmp_path / "faces"
     shutil.copytree(portraits, root)
-    path = root / _LIST.format("train")
+    path = root / LIST.format("train")
     line = path.read_text().splitlines()[0].split()
     boxed = " ".join(["nan"] * 196 + line[196:])
     path.write_text(path.read_text() + boxed + "\n")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from model.confidence import Calibration
 from model.decoder import Decoder
 from model.markup import Markup
+from model.shape_correction import ShapeCorrection
 
 Precision = Literal["auto", "f32", "f16", "bf16", "int8"]
 # What `model.decoder.decode` gives: points [N, K, 2] in crop pixels, and peaks [N, K].
@@ -29,6 +30,7 @@ class ModelInfo:
         input_size: side S of the square crop the network reads, pixels.
         weights_sha256: SHA-256 of the trained weights the file was exported from, hexadecimal.
         calibration: what the heights of its peaks mean; None if that was never fitted.
+        correction: where labels lie beside its peaks, likewise.
     """
 
     name: str
@@ -36,6 +38,11 @@ class ModelInfo:
     input_size: int
     weights_sha256: str
     calibration: Calibration | None = None
+    correction: ShapeCorrection | None = None
+
+    def corrected(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Decoded points [..., K, 2] of whole faces, any frame, moved to where labels have them."""
+        return points if self.correction is None else self.correction(points)
 
 
 class BuildWatcher(Protocol):

@@ -12,6 +12,7 @@ from model.confidence import Calibration
 from model.errors import InputError
 from model.heatmap import LARGEST_CROP, STRIDE
 from model.markup import Markup
+from model.shape_correction import ShapeCorrection
 from model.shipped_markups import markup_from_plain, markup_to_plain
 from model.zoo import WEIGHTS, find_int8, find_weights
 from tracker.engines.base import ModelInfo, Precision
@@ -25,8 +26,8 @@ INPUT, OUTPUT = "image", "heatmaps"
 BOUNDARIES, ATTENTION = "boundaries", "attention"  # see `tracker.engines.base.Maps`
 FORMAT = "1"
 PREFIX = "propnet."
-# Optional: see `model.confidence`.
-CALIBRATION = "calibration"
+# Optional: see `model.confidence`, `model.shape_correction`.
+CALIBRATION, CORRECTION = "calibration", "correction"
 _KEYS = ("format", "name", "markup", "input_size", "weights_sha256")
 # Only files of export.quantize have it, with the value "int8".
 PRECISION = "precision"
@@ -170,6 +171,7 @@ def _info(model: onnx.ModelProto, path: Path) -> ModelInfo:
         size,
         values["weights_sha256"],
         _calibration(entries.get(PREFIX + CALIBRATION), path),
+        _correction(entries.get(PREFIX + CORRECTION), markup, path),
     )
 
 
@@ -196,6 +198,16 @@ def _calibration(text: str | None, path: Path) -> Calibration | None:
         return Calibration.from_json(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} has a calibration without sense: export it again.") from error
+
+
+def _correction(text: str | None, markup: Markup, path: Path) -> ShapeCorrection | None:
+    """The shape correction in the metadata, if there is one."""
+    if text is None:
+        return None
+    try:
+        return ShapeCorrection.read(text, markup.points)
+    except ValueError as error:
+        raise InputError(f"{path} has a correction without sense: export it again.") from error
 
 
 def _check_shape(values: object, name: str, expected: tuple[int, ...], path: Path) -> None:

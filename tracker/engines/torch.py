@@ -247,6 +247,7 @@ def model_info(metadata: Metadata) -> ModelInfo:
         metadata.input_size,
         metadata.sha256,
         metadata.calibration,
+        metadata.correction,
     )
 
 

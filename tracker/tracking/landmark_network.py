@@ -130,7 +130,7 @@ class LandmarkNetwork:
         """
         if not regions:
             return list
-        size = self._engine.info.input_size
+        size, corrected = self._engine.info.input_size, self._engine.info.corrected
         with self._stopwatch("crop"):
             crops = np.stack([crop_image(image, region, size) for region in regions])
             if mirror:
@@ -150,7 +150,7 @@ class LandmarkNetwork:
                 confidences = self._calibration.face_confidence(peaks).tolist()
                 found = [
                     from_crop(own, crop_matrix(region, size))
-                    for own, region in zip(points, regions, strict=True)
+                    for own, region in zip(corrected(points), regions, strict=True)
                 ]
                 return [
                     Measurement(

@@ -76,7 +76,8 @@ def observe(
             coming = pool.submit(_take, rest, batch)
             found, heights = decode(engine(np.stack([view.crop for view in part])))
             errors += [
-                _errors(points, view, markup) for view, points in zip(part, found, strict=True)
+                _errors(points, view, markup)
+                for view, points in zip(part, engine.info.corrected(found), strict=True)
             ]
             peaks.append(heights)
             kinds += [view.kind for view in part]

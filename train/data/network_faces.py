@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from rich.console import Console
+
 from model.errors import InputError
 from model.markup import Markup
 from train.data.datasets import DEFAULT_SPLITS, OWN, SPLITS, OwnPoints, read_dataset
@@ -72,6 +75,29 @@ class NetworkFaces:
             sample for root in roots for sample in read_dataset(self.dataset, root, split, own=own)
         ]
         return _checked(samples, name, markup)
+
+
+def whole(samples: Sequence[Sample], purpose: str) -> list[Sample]:
+    """Those with all of their landmarks, for a fit of whole faces; says how many lack some.
+
+    Args:
+        samples: the faces.
+        purpose: what they are for: "fit on".
+
+    Raises:
+        InputError: there are none.
+    """
+    found = [sample for sample in samples if bool(np.isfinite(sample.points).all())]
+    if not found:
+        raise InputError(
+            f"none of the {len(samples)} to {purpose} has all of its landmarks, which the "
+            "fit needs: label every point of some, in every split."
+        )
+    if left_out := len(samples) - len(found):
+        Console(stderr=True).print(
+            f"{left_out} of the {len(samples)} to {purpose} lack landmarks and are left out."
+        )
+    return found
 
 
 def _checked(samples: list[Sample], name: str, markup: Markup) -> list[Sample]:

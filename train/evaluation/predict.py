@@ -117,10 +117,10 @@ def predict(
 def _run(
     engine: Engine, crops: NDArray[np.uint8], decoder: Decoder, flip: bool
 ) -> NDArray[np.float64]:
-    """Points [N, K, 2] in crop pixels."""
+    """Corrected points [N, K, 2] in crop pixels."""
     heatmaps = engine(crops)
     if flip:
         mirrored = engine(np.ascontiguousarray(crops[:, :, ::-1]))
         heatmaps += mirrored[:, engine.info.markup.flip, :, ::-1]
         heatmaps /= 2
-    return decode(heatmaps, decoder)[0]
+    return engine.info.corrected(decode(heatmaps, decoder)[0])

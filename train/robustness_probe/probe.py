@@ -102,6 +102,7 @@ def probe(
         while part := coming.result():
             coming = pool.submit(_take, rest, batch)
             found, peaks = decode(engine(np.stack([job.shot.crop for job in part])))
+            found = engine.info.corrected(found)
             for job, face, heights in zip(part, found, peaks, strict=True):
                 placed = to_markup(from_crop(face, job.shot.matrix), own, markup)
                 errors[job.step, job.face] = _error(placed, samples[job.face], job.shot.moved)

@@ -11,6 +11,7 @@ from typing import Any
 from model.confidence import Calibration
 from model.errors import InputError
 from model.files import replacing, write_json
+from model.shape_correction import ShapeCorrection
 from model.shipped_markups import markup_from_plain, markup_to_plain
 from tracker.engines.base import ModelInfo
 from tracker.engines.tensorrt.cuda import Gpu
@@ -177,4 +178,7 @@ def _info(values: dict[str, Any]) -> ModelInfo:
         markup = markup_from_plain(values["markup"], "the record")
     except InputError as error:
         raise ValueError("markup") from error
-    return ModelInfo(**{**values, "markup": markup, "calibration": calibration})
+    found = values.get("correction")
+    correction = ShapeCorrection.read(found["text"], markup.points) if found is not None else None
+    fitted = {"calibration": calibration, "correction": correction}
+    return ModelInfo(**{**values, "markup": markup, **fitted})
