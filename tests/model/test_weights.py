@@ -225,11 +225,13 @@ def test_the_shipped_files_of_a_network_belong_together(name: str) -> None:
     assert metadata.name == name
     assert metadata.config == get_variant(name)
     assert metadata.calibration is not None
+    assert metadata.correction is not None
     assert all(bool(value.isfinite().all()) for value in network.state_dict().values())
     for file in (name, f"{name}{zoo.INT8}"):
         info = read_onnx(file).info
         assert (info.name, info.input_size, info.markup) == (name, metadata.input_size, WFLW)
         assert info.calibration == metadata.calibration
+        assert info.correction == metadata.correction
         assert find_weights(file, ".onnx").name == f"{file}.onnx"
     # Notes are read by everybody and say nothing about the machine.
     assert "/" not in metadata.notes

@@ -136,6 +136,7 @@ class Tracker(Closing):
         self._last_time: float | None = None
         self._last_detection: float | None = None
         self._shape: tuple[int, ...] | None = None
+        self._closed = False
 
     def __call__(self, image: NDArray[np.uint8], timestamp: float) -> tuple[Face, ...]:
         """Follow the faces into the next frame.
@@ -154,8 +155,11 @@ class Tracker(Closing):
         Raises:
             InputError: not such an image, the timestamp is not a finite number, or the tracker was
                 made in another process.
+            RuntimeError: the tracker was closed.
         """
         self._home.check()
+        if self._closed:
+            raise RuntimeError("this tracker was closed: make another one.")
         _check(image)
         timestamp = _seconds(timestamp)
         rewound = self._last_time is not None and timestamp < self._last_time
@@ -273,6 +277,7 @@ class Tracker(Closing):
         """Release the networks; in another process this does nothing."""
         if not self._home.is_here:
             return
+        self._closed = True
         self._finder.close()
         if self._follower is not None:
             self._follower.close()

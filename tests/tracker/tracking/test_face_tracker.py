@@ -290,6 +290,16 @@ def test_bad_frames(make: Make) -> None:
     assert tracker(good, 0.0) == ()
 
 
+def test_a_closed_tracker_says_so(make: Make) -> None:
+    tracker, _, _ = make()
+    image = np.zeros((80, 80, 3), dtype=np.uint8)
+    tracker(image, 0.0)
+    tracker.close()
+    tracker.close()
+    with pytest.raises(RuntimeError, match="this tracker was closed: make another one"):
+        tracker(image, 0.1)
+
+
 def test_times_may_be_fractions(make: Make) -> None:
     """PyAV's are: `frame.pts * stream.time_base`."""
     tracker, _, _ = make()
