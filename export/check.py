@@ -135,7 +135,7 @@ def check(
                 if engines != "all":
                     raise
                 missing[name] = str(error)
-    nme = labelled.nme(reference[: len(labelled.images)]) if labelled else None
+    nme = labelled.nme(reference[: len(labelled.images)], info) if labelled else None
     heading = f"{weights}, {size} x {size}, {len(crops)} crops, against {title}"
     console.print(_table(heading, verdicts, nme))
     for verdict in verdicts:
@@ -183,7 +183,8 @@ def _judge(
     tolerance: float,
 ) -> Verdict:
     with opened(name, network) as engine:
-        title, landmarks = engine.description, landmarks_of(engine, network.crops)
+        title, info = engine.description, engine.info
+        landmarks = landmarks_of(engine, network.crops)
         decoder = None
         if isinstance(engine, PointEngine):
             decoder = compare(landmarks, device_landmarks_of(engine, network.crops)).mean
@@ -191,8 +192,8 @@ def _judge(
     nme = change = None
     if labelled is not None:
         count = len(labelled.images)
-        nme = labelled.nme(landmarks[:count])
-        change = nme - labelled.nme(reference[:count])
+        nme = labelled.nme(landmarks[:count], info)
+        change = nme - labelled.nme(reference[:count], info)
     candidate = CANDIDATES[name]
     tolerance = max(tolerance, candidate.mean)
     # Comparisons are written so that a value that is no number fails.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model.crop import crop_image, crop_matrix, region_from_box, to_crop
 from model.markup import Markup
+from tracker.engines.base import ModelInfo
 from train.data.sample import Sample
 from train.evaluation.landmark_errors import check_comparable
 from train.evaluation.metrics import face_errors
@@ -32,12 +33,17 @@ class LabelledCrops:
     points: NDArray[np.float64]
     markup: Markup
 
-    def nme(self, landmarks: NDArray[np.float64]) -> float:
-        """Mean error of landmarks [N, K, 2], crop pixels, in percent of the normalising distance.
+    def nme(self, landmarks: NDArray[np.float64], info: ModelInfo) -> float:
+        """Mean error of a network's landmarks in percent of the normalising distance.
 
         The crop is a similarity of the picture, so the error is the picture's.
+
+        Args:
+            landmarks: [N, K, 2], crop pixels, as decoded.
+            info: of the network; holds the correction of its shapes.
         """
-        return float(100 * face_errors(landmarks, self.points, self.markup).mean())
+        points = info.corrected(landmarks)
+        return float(100 * face_errors(points, self.points, self.markup).mean())
 
 
 def labelled_crops(samples: Sequence[Sample], size: int) -> LabelledCrops:

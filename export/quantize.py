@@ -25,10 +25,11 @@ from export.labelled_crops import LabelledCrops, labelled_crops
 from export.onnx_graph import build_graph
 from model.errors import InputError, run_command
 from model.files import replacing, reserve_output, write_json
-from model.markup import Markup
 from model.weights import load_network
 from model.zoo import INT8, find_weights
+from tracker.engines.base import ModelInfo
 from tracker.engines.onnx_file import INT8_LOSS, OUTPUT, PREFIX, read_onnx, with_outputs
+from tracker.engines.torch import model_info
 from train.data.datasets import DATASET_HELP
 from train.data.network_faces import DEV_SEED_HELP, DEV_SHARE_HELP, HIDDEN_HELP, NetworkFaces
 from train.data.split import DEV_SHARE
@@ -103,10 +104,10 @@ def quantize(
     require_nncf()
     console = Console()
     given = NetworkFaces(dataset, data, dev_share, dev_seed, hidden_points)
-    model, name, markup = _float_model(weights, onnx_file, console)
+    model, info = _float_model(weights, onnx_file, console)
     size = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
-    dev = labelled_crops(given.dev(name, markup), size)
-    taken = training_crops(given.training(name, markup), size, crops, _CHOICE)
+    dev = labelled_crops(given.dev(info.name, info.markup), size)
+    taken = training_crops(given.training(info.name, info.markup), size, crops, _CHOICE)
     engines = [name for name in ("openvino", "onnxruntime") if find_spec(name)]
     with console.status("equalising channels"):
         floats = equalize(to_floats(model), taken.calibration[:_EQUALIZED])
@@ -120,7 +121,7 @@ def quantize(
             lambda parts, found: status.update(f"in floats: {parts}: mean {found.mean:.3f} px"),
         )
     with console.status(f"comparing on {len(dev.images)} dev faces"):
-        nme, losses = _losses(model, mixed.model, engines, dev, threads)
+        nme, losses = _losses((model, mixed.model), info, engines, dev, threads)
     console.print(_describe(mixed), soft_wrap=True)
     for loss in losses:
         console.print(
@@ -155,34 +156,35 @@ def _reserve(out: Path, overwrite: bool) -> None:
 
 def _float_model(
     weights: str | None, file: Path | None, console: Console
-) -> tuple[onnx.ModelProto, str, Markup]:
-    """The network to quantise, with no output but the landmarks' heatmaps; its name and points."""
+) -> tuple[onnx.ModelProto, ModelInfo]:
+    """The network to quantise, with no output but the landmarks' heatmaps; what it is."""
     if (weights is None) == (file is None):
         raise InputError("give either --weights or --onnx: the network to quantise.")
     if weights is not None and weights.endswith(".safetensors"):
         network, metadata = load_network(weights)
         with console.status("exporting"):
             model = build_graph(network, metadata, metadata.input_size)
-        return with_outputs(model, {OUTPUT}), metadata.name, metadata.config.markup
+        return with_outputs(model, {OUTPUT}), model_info(metadata)
     path = file if weights is None else find_weights(weights, ".onnx")
     source = read_onnx(str(path), "f32")
-    return onnx.load_model_from_string(source.data), source.info.name, source.info.markup
+    return onnx.load_model_from_string(source.data), source.info
 
 
 def _losses(
-    floats: onnx.ModelProto,
-    quantized: onnx.ModelProto,
+    models: tuple[onnx.ModelProto, onnx.ModelProto],
+    info: ModelInfo,
     engines: list[str],
     dev: LabelledCrops,
     threads: int | None,
 ) -> tuple[float, list[Loss]]:
-    """NME in floats, and what every engine loses."""
+    """NME of the first of two networks, in floats, and what every engine loses with the other."""
+    floats, quantized = models
     reference = run_graph(floats, engines[0], dev.images, threads)
-    nme = dev.nme(reference)
+    nme = dev.nme(reference, info)
     losses = []
     for engine in engines:
         landmarks = run_graph(quantized, engine, dev.images, threads)
-        own = dev.nme(landmarks)
+        own = dev.nme(landmarks, info)
         losses.append(Loss(engine, own, own - nme, compare(reference, landmarks)))
     return nme, losses
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from export.check import check
 from export.compared_engines import CANDIDATES, Candidate, Network, chosen, opened
 from export.labelled_crops import LabelledCrops, labelled_crops
 from model.errors import InputError
+from model.shape_correction import ShapeCorrection
 from model.shipped_markups import WFLW
 from tests.support.missing_engines import only_onnxruntime
 from tests.support.shipped_weights import SHIPPED
@@ -20,6 +22,7 @@ from tracker.engines.base import ModelInfo
 from tracker.engines.torch import open_torch_engine
 from train.data.datasets import read_dataset
 from train.data.sample import Sample
+from train.evaluation.metrics import face_errors
 
 
 @pytest.fixture(scope="module")
@@ -240,10 +243,20 @@ def test_labelled_crops_are_those_of_evaluation(data_root: Path) -> None:
     # The crop leaves a margin around the landmarks.
     assert labelled.points.min() > 0
     assert labelled.points.max() < 63
-    assert labelled.nme(labelled.points) == 0
+    info = ModelInfo("any", WFLW, 64, "")
+    assert labelled.nme(labelled.points, info) == 0
     distances = WFLW.normalizer(labelled.points)
     moved = labelled.points + np.array([0.03, 0.04])
-    assert labelled.nme(moved) == pytest.approx(5 * np.mean(1 / distances))
+    assert labelled.nme(moved, info) == pytest.approx(5 * np.mean(1 / distances))
+    # As the tracker has them: here by a hundredth of the face's radius to the right.
+    mean = labelled.points[0] - labelled.points[0].mean(axis=0)
+    step = np.tile([0.01 * np.sqrt((mean**2).sum(axis=1).mean()), 0.0], 98)
+    right = ShapeCorrection.of(mean.ravel(), step, np.zeros((196, 196)))
+    corrected = labelled.nme(labelled.points, replace(info, correction=right))
+    assert corrected == pytest.approx(
+        100 * float(face_errors(right(labelled.points), labelled.points, WFLW).mean())
+    )
+    assert corrected > 0.3
 
 
 @pytest.mark.parametrize("name", SHIPPED)

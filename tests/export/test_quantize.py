@@ -31,6 +31,7 @@ from tests.support.own_files import arrow_markup, write_coco_folder
 from tests.support.small_network import CONFIG, SIZE, exported_small, with_statistics
 from tests.support.tiny_onnx import METADATA, tiny_onnx
 from tracker.engines import create as engines
+from tracker.engines.base import ModelInfo
 from tracker.engines.create import create_engine
 from tracker.engines.onnx_file import read_onnx, with_outputs
 from train.data.datasets import OwnPoints, read_dataset
@@ -256,7 +257,8 @@ def test_points_that_nobody_labelled_are_not_counted(tmp_path: Path) -> None:
     units = arrow_markup().normalizer(crops.points)
     moved = np.nan_to_num(crops.points) + np.array([3, 4])
     moved[0, 1] = 1e6
-    assert crops.nme(moved) == pytest.approx(500 * np.mean(1 / units))
+    info = ModelInfo("arrow", arrow_markup(), SIZE, "")
+    assert crops.nme(moved, info) == pytest.approx(500 * np.mean(1 / units))
 
 
 def test_engines_and_files_fit_together(
