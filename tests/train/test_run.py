@@ -564,7 +564,10 @@ def refusal(
         (["--epochs", 1, "--seed", -1], "--seed must not be negative."),
         (["--epochs", 1, "--dataset", "aflw"], "unknown dataset 'aflw': use one of wflw, 300w"),
         (["--epochs", 1, "--model", "big"], "unknown model 'big': use one of propnet, propnet-m"),
-        (["--epochs", 1, "--recipe", "fast"], "no recipe fast: give a .yaml file or one of cpu"),
+        (
+            ["--epochs", 1, "--recipe", "fast"],
+            "no recipe fast: give a .yaml file or one of correct, cpu",
+        ),
         (["--epochs", 1, "--device", "tpu"], "unknown device 'tpu': use auto, cpu or cuda."),
         (["--epochs", 1, "--precision", "f16"], "unknown precision 'f16': use auto, bf16 or f32."),
         (["--epochs", 1, "--data", "nowhere"], "the dataset folder nowhere does not exist."),

@@ -177,17 +177,33 @@ def test_outputs_of_a_stream_that_breaks_off_are_whole(
     assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "out.jsonl"}
 
 
+def send_twice(send: Send, address: str, seen: Callable[[], int], **second: object) -> list[int]:
+    """Two seconds of a stream, a pause, and then one without end.
+
+    Returns:
+        Gets how many frames had been seen when the second one began. By a thread: who waits for a
+        frame to see that the first has ended may have got its last one before.
+    """
+    first, began = send(address, "mpegts", frames=60), list[int]()
+
+    def go_on() -> None:
+        first.join()
+        time.sleep(1)  # longer than the receiver waits for frames
+        began.append(seen())
+        send(address, "mpegts", **second)
+
+    threading.Thread(target=go_on, daemon=True).start()
+    return began
+
+
 def test_a_stream_that_comes_back_goes_on(send: Send) -> None:
     address = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
-    first = send(address, "mpegts", frames=60)
-    times, second = [], None
+    times: list[float] = []
+    came_back = send_twice(send, address, lambda: len(times))
     with open_stream(address, SourceOptions(timeout=0.7, reconnect=20)) as source:
         for _, timestamp, _ in source:
             times.append(timestamp)
-            if second is None and not first.is_alive():
-                second = send(address, "mpegts")
-                since = len(times)
-            if second is not None and len(times) > since + 10:
+            if came_back and len(times) > came_back[0] + 10:
                 break
     assert (np.diff(times) > 0).all()
 
@@ -195,16 +211,14 @@ def test_a_stream_that_comes_back_goes_on(send: Send) -> None:
 def test_a_stream_that_comes_back_in_another_size_keeps_its_first(send: Send) -> None:
     """The file that it is written to has one size; the picture fills it."""
     address = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
-    first = send(address, "mpegts", frames=60)
     corners = [(8, 8), (8, 150), (110, 150), (110, 8)]
-    second, seen = None, list[np.ndarray]()
+    seen = list[np.ndarray]()
+    came_back = send_twice(send, address, lambda: len(seen), size=(320, 192))
     with open_stream(address, SourceOptions(timeout=0.7, reconnect=20)) as source:
         for _, _, image in source:
             assert image.shape == (120, 160, 3)
-            if second is None and not first.is_alive():
-                second, since = send(address, "mpegts", size=(320, 192)), len(seen)
             seen.append(np.array([image[place] for place in corners]).astype(int))
-            if second is not None and len(seen) > since + 25:
+            if came_back and len(seen) > came_back[0] + 25:
                 break
     # Cut instead of shrunk, the larger picture would show its grey middle there.
     assert np.abs(seen[-1] - seen[0]).max() < 40

@@ -166,7 +166,8 @@ def test_mistakes_are_named_by_file_and_place(tmp_path: Path, text: str, message
 
 def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"no recipe fast: give a .yaml file or one of cpu, cpu-128, cpu-blink"
+        InputError,
+        match=r"no recipe fast: give a .yaml file or one of correct, cpu, cpu-128, cpu-blink",
     ):
         load_recipe("fast")
     with pytest.raises(InputError, match=r"no recipe .*none\.yaml"):
