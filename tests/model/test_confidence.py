@@ -1,4 +1,3 @@
-import hashlib
 import json
 from dataclasses import replace
 from math import exp
@@ -18,11 +17,12 @@ from model.crop import Region
 from model.errors import InputError
 from model.shipped_markups import WFLW
 from model.weights import load_network, save_calibrated
+from tests.support.engine_records import record_of
 from tests.support.small_network import exported_small
 from tests.support.tracked_scene import SceneEngine
 from tracker.engines.base import ModelInfo
 from tracker.engines.onnx_file import read_onnx
-from tracker.engines.tensorrt.engine_record import ANY_GPU, EngineRecord, read_engine, write_engine
+from tracker.engines.tensorrt.engine_record import read_engine, write_engine
 from tracker.engines.torch import model_info
 from tracker.tracking.landmark_network import LandmarkNetwork
 
@@ -155,18 +155,7 @@ def test_a_damaged_calibration_is_named(tmp_path: Path) -> None:
 def test_an_engine_s_record_keeps_the_calibration(
     tmp_path: Path, calibration: Calibration | None
 ) -> None:
-    record = EngineRecord(
-        info=ModelInfo("made", WFLW, 64, "ab" * 32, calibration),
-        onnx_sha256="cd" * 32,
-        flavour="tensorrt_rtx",
-        version="1.0",
-        gpu=ANY_GPU,
-        precision="f16",
-        batch=(1, 1, 8),
-        f32_layers=(),
-        build_seconds=1.5,
-        engine_sha256=hashlib.sha256(b"engine").hexdigest(),
-    )
+    record = record_of(ModelInfo("made", WFLW, 64, "ab" * 32, calibration))
     path = tmp_path / "made.engine"
     write_engine(path, b"engine", record)
     assert read_engine(path) == (b"engine", record)

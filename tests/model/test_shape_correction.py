@@ -1,7 +1,6 @@
 """A linear map in the frame of the mean shape; and how files keep it."""
 
 import base64
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -29,13 +28,14 @@ from model.errors import InputError
 from model.shape_correction import ShapeCorrection
 from model.shipped_markups import WFLW
 from model.weights import load_network, save_corrected
+from tests.support.engine_records import record_of
 from tests.support.face_files import template
 from tests.support.oracle_engine import Oracle, make_samples
 from tests.support.small_network import exported_small
 from tests.support.tracked_scene import SceneEngine, paint, pose
 from tracker.engines.base import ModelInfo
 from tracker.engines.onnx_file import read_onnx
-from tracker.engines.tensorrt.engine_record import ANY_GPU, EngineRecord, read_engine, write_engine
+from tracker.engines.tensorrt.engine_record import read_engine, write_engine
 from tracker.tracking.landmark_network import LandmarkNetwork
 from train.confidence.confidence_views import View
 from train.confidence.peak_observations import observe
@@ -222,18 +222,7 @@ def test_a_damaged_one_is_named(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("correction", [None, made(98)], ids=["without", "with"])
 def test_an_engine_s_record_keeps_it(tmp_path: Path, correction: ShapeCorrection | None) -> None:
-    record = EngineRecord(
-        info=ModelInfo("made", WFLW, 64, "ab" * 32, correction=correction),
-        onnx_sha256="cd" * 32,
-        flavour="tensorrt_rtx",
-        version="1.0",
-        gpu=ANY_GPU,
-        precision="f16",
-        batch=(1, 1, 8),
-        f32_layers=(),
-        build_seconds=1.5,
-        engine_sha256=hashlib.sha256(b"engine").hexdigest(),
-    )
+    record = record_of(ModelInfo("made", WFLW, 64, "ab" * 32, correction=correction))
     path = tmp_path / "made.engine"
     write_engine(path, b"engine", record)
     assert read_engine(path) == (b"engine", record)
