@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from model.errors import InputError
 from model.markup import Markup
 from model.shape_correction import ShapeCorrection, align, plain
 
@@ -71,7 +72,12 @@ def fit_shape(faces: Faces, markup: Markup, ridges: Sequence[float] = RIDGES) ->
         markup: of the network. Where a mirror image is a face as well, the fit sees both, and
             corrects both alike.
         ridges: to choose from.
+
+    Raises:
+        InputError: a single landmark has no shape.
     """
+    if faces.points.shape[1] < 2:
+        raise InputError("a correction moves points by their shape, and one landmark has none.")
     numbers = np.unique(faces.groups, return_inverse=True)[1]
     folds = np.random.default_rng(0).permutation(numbers.max() + 1)[numbers] % FOLDS
     best: tuple[float, float, NDArray[np.float64]] | None = None

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from model.errors import InputError
 from model.shape_correction import ShapeCorrection, align, plain
 from model.shipped_markups import WFLW
 from tests.support.face_files import template
@@ -135,6 +136,12 @@ def test_of_a_thing_without_a_mirror_image_only_what_is_there_counts() -> None:
     both_sided = fit(faces(points, labels), WFLW, RIDGES[0])
     assert relative_errors(one_sided(points), labels).mean() < 0.002
     assert relative_errors(both_sided(points), labels).mean() > 0.01
+
+
+def test_one_landmark_has_no_shape() -> None:
+    points = shapes(FOLDS)[:, :1]
+    with pytest.raises(InputError, match="one landmark has none"):
+        fit_shape(faces(points, points), WFLW)
 
 
 def test_there_are_folds_enough() -> None:
