@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from model.confidence import Calibration
 from model.errors import InputError
@@ -21,6 +21,8 @@ from tracker.engines.onnx_checks import check_graph, check_names
 if TYPE_CHECKING:
     import onnx
 
+
+_Fitted = TypeVar("_Fitted")
 
 INPUT, OUTPUT = "image", "heatmaps"
 BOUNDARIES, ATTENTION = "boundaries", "attention"  # see `tracker.engines.base.Maps`
@@ -170,8 +172,8 @@ def _info(model: onnx.ModelProto, path: Path) -> ModelInfo:
         markup,
         size,
         values["weights_sha256"],
-        _calibration(entries.get(PREFIX + CALIBRATION), path),
-        _correction(entries.get(PREFIX + CORRECTION), markup, path),
+        _fitted(entries, CALIBRATION, Calibration.from_json, path),
+        _fitted(entries, CORRECTION, lambda text: ShapeCorrection.read(text, markup.points), path),
     )
 
 
@@ -190,24 +192,17 @@ def _markup(text: str, path: Path) -> Markup:
         raise InputError(f"{path} has a markup without sense: export it again.") from error
 
 
-def _calibration(text: str | None, path: Path) -> Calibration | None:
-    """The calibration in the metadata, if there is one."""
+def _fitted(
+    entries: Mapping[str, str], key: str, read: Callable[[str], _Fitted], path: Path
+) -> _Fitted | None:
+    """What was fitted to the network, if the metadata have it: a calibration, a correction."""
+    text = entries.get(PREFIX + key)
     if text is None:
         return None
     try:
-        return Calibration.from_json(text)
+        return read(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} has a calibration without sense: export it again.") from error
-
-
-def _correction(text: str | None, markup: Markup, path: Path) -> ShapeCorrection | None:
-    """The shape correction in the metadata, if there is one."""
-    if text is None:
-        return None
-    try:
-        return ShapeCorrection.read(text, markup.points)
-    except ValueError as error:
-        raise InputError(f"{path} has a correction without sense: export it again.") from error
+        raise InputError(f"{path} has a {key} without sense: export it again.") from error
 
 
 def _check_shape(values: object, name: str, expected: tuple[int, ...], path: Path) -> None:

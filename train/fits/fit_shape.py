@@ -42,11 +42,14 @@ class Faces:
         """Some of them."""
         return Faces(*(values[chosen] for values in vars(self).values()))
 
-    def mirrored(self, markup: Markup) -> Faces:
-        """The same faces in a mirror."""
-        swap = markup.flip
-        points, labels = (values[:, swap] * (-1.0, 1.0) for values in (self.points, self.labels))
-        return Faces(points, labels, self.weights, self.groups)
+    def with_mirrored(self, markup: Markup) -> Faces:
+        """Each face, and behind all of them each in a mirror."""
+        swap, mirror = markup.flip, np.array([-1.0, 1.0])
+        points, labels = (
+            np.concatenate([values, values[:, swap] * mirror])
+            for values in (self.points, self.labels)
+        )
+        return Faces(points, labels, np.tile(self.weights, 2), np.tile(self.groups, 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,45 +83,67 @@ def fit_shape(faces: Faces, markup: Markup, ridges: Sequence[float] = RIDGES) ->
         raise InputError("a correction moves points by their shape, and one landmark has none.")
     numbers = np.unique(faces.groups, return_inverse=True)[1]
     folds = np.random.default_rng(0).permutation(numbers.max() + 1)[numbers] % FOLDS
-    best: tuple[float, float, NDArray[np.float64]] | None = None
-    for ridge in ridges:
-        held_out = np.empty_like(faces.points)
-        for fold in range(FOLDS):
-            own = folds == fold
-            held_out[own] = fit(faces.only(~own), markup, ridge)(faces.points[own])
-        error = float(np.average(relative_errors(held_out, faces.labels), weights=faces.weights))
-        if best is None or error < best[0]:
-            best = error, ridge, held_out
-    assert best is not None
-    return Fit(fit(faces, markup, best[1]), best[1], best[2])
+    held_out = np.empty((len(ridges), *faces.points.shape))
+    for fold in range(FOLDS):
+        own = folds == fold
+        equations = normal_equations(faces.only(~own), markup)
+        for place, ridge in enumerate(ridges):
+            held_out[place, own] = equations.solve(ridge)(faces.points[own])
+    errors = [
+        np.average(relative_errors(points, faces.labels), weights=faces.weights)
+        for points in held_out
+    ]
+    best = int(np.argmin(errors))
+    correction = normal_equations(faces, markup).solve(ridges[best])
+    return Fit(correction, ridges[best], held_out[best])
 
 
-def fit(faces: Faces, markup: Markup, ridge: float) -> ShapeCorrection:
-    """Fit a correction on all faces.
+@dataclass(frozen=True, eq=False)
+class Equations:
+    """The normal equations of a fit, which are the same for every ridge.
 
-    It minimises the weighted sum of squared distances to the labels, in the frame and in sizes of
-    the mean shape, plus `ridge` times the sum of weights times the map's squares.
+    Attributes:
+        mean: [2K], the mean shape.
+        middle: [2K], mean of the faces' distances from it.
+        common: [2K], mean of their labels' distances from their points.
+        square: [2K, 2K], weighted products of the first distances among each other.
+        product: [2K, 2K], and with the second ones.
     """
-    sides = [faces] if markup.pairs is None else [faces, faces.mirrored(markup)]
-    points, labels = (np.concatenate([getattr(s, name) for s in sides]) for name in _PLACES)
-    weights = np.concatenate([side.weights for side in sides])[:, None]
-    weights = weights / weights.sum()
-    mean = mean_shape(points, weights)
-    shapes, turn = align(points, mean)
+
+    mean: NDArray[np.float64]
+    middle: NDArray[np.float64]
+    common: NDArray[np.float64]
+    square: NDArray[np.float64]
+    product: NDArray[np.float64]
+
+    def solve(self, ridge: float) -> ShapeCorrection:
+        """The correction with a ridge, a share of the sum of the weights."""
+        normal = self.square + ridge * np.eye(len(self.square))
+        table = np.linalg.solve(normal, self.product)
+        return ShapeCorrection.of(self.mean, self.common - self.middle @ table, table)
+
+
+def normal_equations(faces: Faces, markup: Markup) -> Equations:
+    """What all of the faces say about a correction.
+
+    It is to minimise the weighted sum of squared distances to the labels, in the frame and in sizes
+    of the mean shape, plus the ridge times the sum of weights times the map's squares.
+    """
+    if markup.pairs is not None:
+        faces = faces.with_mirrored(markup)
+    weights = faces.weights[:, None] / faces.weights.sum()
+    mean = mean_shape(faces.points, weights)
+    shapes, turn = align(faces.points, mean)
     # The label in the frame of what was found: an offset between both is to be seen.
-    centre = points.mean(axis=1, keepdims=True)
-    placed = np.ascontiguousarray(labels - centre).view(np.complex128)[..., 0]
+    centre = faces.points.mean(axis=1, keepdims=True)
+    placed = np.ascontiguousarray(faces.labels - centre).view(np.complex128)[..., 0]
     found = plain(shapes) - plain(mean)
     moves = plain(placed / np.where(turn == 0, 1, turn)) - plain(shapes)
     # The common move goes with the mean of the shapes, which is not quite the mean shape.
     middle, common = (weights * found).sum(axis=0), (weights * moves).sum(axis=0)
     found, moves = found - middle, moves - common
-    normal = found.T @ (weights * found) + ridge * np.eye(found.shape[1])
-    table = np.linalg.solve(normal, found.T @ (weights * moves))
-    return ShapeCorrection.of(plain(mean), common - middle @ table, table)
-
-
-_PLACES = ("points", "labels")
+    weighed = (weights * found).T
+    return Equations(plain(mean), middle, common, weighed @ found, weighed @ moves)
 
 
 def mean_shape(points: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.complex128]:
