@@ -72,7 +72,7 @@ def batch_command(
         raise InputError("there is nothing to make: --no-video needs a --save-format.")
     if options.compare is not None and not video:
         raise InputError("--compare changes the videos: drop it, or --no-video.")
-    files = find_inputs(inputs)
+    files = find_inputs(inputs, [out_dir])
     _check_folder(out_dir)
     cluster = context.with_resource(RayCluster(ray, jobs)) if ray is not None else None
     template = options.job(

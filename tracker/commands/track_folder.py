@@ -35,7 +35,7 @@ def track_series(source: str | Path, job: Job) -> None:
         raise InputError(
             "--save can be given once for a folder or pattern: it names the folder of the tables."
         )
-    jobs = plan_jobs(job, find_inputs([source]), job.out, job.save)
+    jobs = plan_jobs(job, find_inputs([source], [job.out, job.save]), job.out, job.save)
     for folder in {path.resolve(): path for path in (job.out, job.save) if path}.values():
         reserve_output(folder, folder=True)
     tracked = frames = seen = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -28,22 +29,25 @@ def is_series(source: str | Path | int) -> bool:
     return is_folder(text) or (bool(_WILD.search(text)) and not exists(text))
 
 
-def find_inputs(sources: Iterable[str | Path]) -> list[Path]:
+def find_inputs(sources: Iterable[str | Path], outputs: Iterable[Path | None] = ()) -> list[Path]:
     """The files that are meant.
 
     A folder stands for the videos and pictures directly in it, in natural order (2 before 10); a
     pattern may hold * ? [..], and ** for all folders below. Folders that exist
     by the very name are meant, and brackets that match nothing are brackets. Each file is named
-    once.
+    once. What lies in a folder of outputs is left out where a pattern finds other files as well:
+    the same command has made it before.
 
     Args:
         sources: files, folders and patterns.
+        outputs: folders that outputs will be written to.
 
     Raises:
         InputError: a folder or pattern without any file, or a folder that cannot be read. (Files
             are not looked at here.)
     """
     found: list[Path] = []
+    homes = {os.path.realpath(folder) for folder in outputs if folder is not None}
     for source in sources:
         path = Path(source)
         if is_folder(path):
@@ -58,7 +62,8 @@ def find_inputs(sources: Iterable[str | Path]) -> list[Path]:
         files = [p for p in files if is_file(p) and not _ours(p)]
         if not files:
             raise InputError(f"{source}: there is {what}.")
-        found += sorted(files, key=natural_key)
+        apart = [p for p in files if os.path.realpath(p.parent) not in homes]
+        found += sorted(apart or files, key=natural_key)
     return list(dict.fromkeys(found))
 
 

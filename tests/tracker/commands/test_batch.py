@@ -296,6 +296,23 @@ def test_another_batch_replaces_nothing_of_the_first(
     assert run("batch", tmp_path / "tuesday", *options).code == 0
 
 
+def test_a_pattern_that_finds_the_outputs_of_its_first_run(
+    run: Run, network: Path, tmp_path: Path
+) -> None:
+    clip = tmp_path / "in" / "clip.mp4"
+    clip.parent.mkdir()
+    shutil.copy(PORTRAIT_CLIP, clip)
+    options = ("--out-dir", tmp_path / "out", "--weights", network, "--max-frames", 1)
+    for done in (
+        "1 of 1 files tracked (1 frame), 0 done",
+        "0 of 1 files tracked (0 frames), 1 done",
+    ):
+        assert run("batch", tmp_path / "**" / "*.mp4", *options).out.startswith(done)
+    refused = run("batch", tmp_path / "out" / "*.mp4", *options)
+    assert refused.code == 2
+    assert "holds the input clip.mp4" in " ".join(refused.err.split())
+
+
 def test_no_table_takes_the_place_of_the_manifest(run: Run, network: Path, tmp_path: Path) -> None:
     shutil.copy(PORTRAIT_CLIP, tmp_path / "Manifest.mp4")
     result = run(

@@ -142,6 +142,18 @@ def test_brackets_in_names(tmp_path: Path) -> None:
     assert found("x/[e]*.png") == ["[e] 1.png"]
 
 
+def test_outputs_of_an_earlier_run_are_no_inputs(tmp_path: Path) -> None:
+    for name in ("a.mp4", "out/a.mp4", "out/deep/b.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    out, clips = tmp_path / "out", tmp_path / "**" / "*.mp4"
+    assert find_inputs([clips], [out, None]) == [tmp_path / "a.mp4", out / "deep" / "b.mp4"]
+    assert len(find_inputs([clips])) == 3
+    # Nothing but outputs is meant to be tracked, or a mistake that others speak of.
+    assert find_inputs([out / "*.mp4"], [out]) == [out / "a.mp4"]
+    assert find_inputs([out / "a.mp4"], [out]) == [out / "a.mp4"]
+
+
 def test_numbered_names_are_no_pattern_here(run: Run, tmp_path: Path) -> None:
     portrait(tmp_path / "f_001.jpg")
     refused = run(tmp_path / "f_%03d.jpg", "--save", tmp_path / "out.csv")
