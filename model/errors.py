@@ -1,9 +1,12 @@
 """How every command of this project reports a mistake of its user."""
 
+import errno
 import logging
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from typing import NoReturn
 
 from rich.console import Console
 from rich.text import Text
@@ -12,6 +15,8 @@ from model.stop_signals import ended_by_signals
 
 # Of a message: damaged files make names and values of any length.
 _LONGEST = 500
+# A disk, or what somebody may have of it.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 # Of the command that runs, what it holds until its end.
 _held: list[ExitStack] = []
 
@@ -30,6 +35,8 @@ class InputError(Exception):
 
 def run_command(command: Callable[[], object]) -> None:
     """Run a command-line entry point, turning `InputError` into one line and exit code 2.
+
+    So does a full disk that nothing else speaks of, one that its output is kept on for example.
 
     SIGTERM and a closed terminal end it by `SystemExit`, Ctrl-C by exit code 130: blocks are left
     and files cleaned away. What it has put into
@@ -52,11 +59,15 @@ def run_command(command: Callable[[], object]) -> None:
             finally:
                 _held.remove(stack)
     except InputError as error:
-        # Console wraps at the terminal's width; a path must stay copyable, so no soft wrapping.
-        Console(stderr=True, highlight=False).print(
-            Text.assemble(("error:", "bold red"), " ", str(error)), soft_wrap=True
-        )
-        sys.exit(2)
+        _end(str(error))
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        try:
+            sys.stdout.flush()
+        except OSError:  # what waits there would be tried again at the very end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end("what this command prints, or a file of its own, finds no room: the disk is full.")
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
@@ -74,6 +85,14 @@ def hold_until_command_ends(resource: AbstractContextManager[object]) -> None:
     else:
         with resource:
             pass
+
+
+def _end(message: str) -> NoReturn:
+    # Console wraps at the terminal's width; a path must stay copyable, so no soft wrapping.
+    Console(stderr=True, highlight=False).print(
+        Text.assemble(("error:", "bold red"), " ", message), soft_wrap=True
+    )
+    sys.exit(2)
 
 
 class _ToStderr(logging.Handler):
