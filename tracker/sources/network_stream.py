@@ -195,7 +195,7 @@ class _Connection:
 
         def work() -> None:
             try:
-                opened.set_result(self._open())
+                opened.set_result(self._open(2 * self._options.timeout))
             except BaseException as error:
                 opened.set_exception(error)
 
@@ -209,18 +209,18 @@ class _Connection:
             raise
         return opened.result()
 
-    def _open(self) -> tuple[InputContainer, VideoStream]:
-        limit = self._options.timeout
+    def _open(self, limit: float) -> tuple[InputContainer, VideoStream]:
+        """Open it, with an answer within so many seconds."""
         try:
             container = av.open(
                 self._url,
                 options=_OPTIONS | LIMITS,
-                timeout=(2 * limit, limit),
+                timeout=(limit, self._options.timeout),
                 metadata_errors="replace",
             )
         except av.ExitError as error:
             raise InputError(
-                f"{self._name} gives no answer within {2 * limit:.0f} s: check address and network."
+                f"{self._name} gives no answer within {limit:.0f} s: check address and network."
             ) from error
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
@@ -254,8 +254,9 @@ class _Connection:
         if begin - self._opened < _PAUSE and self.wanted:
             time.sleep(_PAUSE)
         while (waited := time.monotonic() - begin) < self._options.reconnect and self.wanted:
+            left = max(self._options.reconnect - waited, _PAUSE)
             try:
-                self._container, self._stream = self._open()
+                self._container, self._stream = self._open(min(2 * self._options.timeout, left))
             except InputError:
                 time.sleep(_PAUSE)
             else:

@@ -414,10 +414,36 @@ def test_who_breaks_off_at_once_is_asked_again_after_a_pause(
     connection: Any = object.__new__(network_stream._Connection)
     connection.wanted, connection._options = True, SourceOptions(reconnect=5.0)
     connection._container = SimpleNamespace(close=lambda: None)
-    connection._open = lambda: (connection._container, None)
+    connection._open = lambda limit: (connection._container, None)
     monkeypatch.setattr(network_stream.time, "sleep", slept.append)
     connection._opened = time.monotonic() - 10
     connection._reopen()
     assert slept == []  # it was there for ten seconds
     connection._reopen()
     assert slept == [network_stream._PAUSE]
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(4.0, [4.0]), (12.0, [10.0, 1.0]), (0.5, [1.0])])
+def test_who_does_not_answer_is_waited_for_no_longer_than_to_reconnect(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, waits: list[float]
+) -> None:
+    clock, asked = [100.0], list[float]()
+
+    def sleep(pause: float) -> None:
+        clock[0] += pause
+
+    def answers_not(limit: float) -> None:
+        asked.append(limit)
+        sleep(limit)
+        raise InputError("no answer.")
+
+    connection: Any = object.__new__(network_stream._Connection)
+    connection._name, connection._opened, connection.wanted = "udp://x", 0.0, True
+    connection._options = SourceOptions(reconnect=seconds, timeout=5.0)
+    connection._container, connection._open = SimpleNamespace(close=lambda: None), answers_not
+    patient = SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep)
+    monkeypatch.setattr(network_stream, "time", patient)
+    with pytest.raises(SourceLostError, match="did not come back within"):
+        connection._reopen()
+    assert asked == waits
+    assert clock[0] - 100 <= seconds + 2 * network_stream._PAUSE
