@@ -1,5 +1,8 @@
+import subprocess
+import sys
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,7 @@ from numpy.typing import NDArray
 from model.crop import (
     CROP_SCALE,
     Region,
+    _halved,
     crop_image,
     crop_matrix,
     from_crop,
@@ -222,3 +226,51 @@ def test_pictures_longer_than_opencv_warps(side: int) -> None:
     region = Region(39_000.3, 20.7, side, 0.2)
     near = crop_image(np.ascontiguousarray(strip[:, 38_000:]), replace(region, x=1_000.3), 64)
     np.testing.assert_allclose(crop_image(strip, region, 64).astype(int), near, atol=1)
+
+
+@pytest.mark.parametrize("size", [64, 128, 181, 182, 256, 400])
+def test_the_crop_is_opencvs_warp_by_the_matrix(size: int) -> None:
+    """Rows go through OpenCV behind each other, as many at once as it takes."""
+    image, matrix = wavy(), crop_matrix(Region(80.3, 61.7, 90, 0.3), size)
+    warped = cv2.warpAffine(
+        image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    # OpenCV 4 rounds places to 1/32 pixel in one of them, and the picture is steep.
+    np.testing.assert_allclose(warp_image(image, matrix, size).astype(int), warped, atol=2)
+
+
+@pytest.mark.parametrize("shape", [(2000, 1400, 3), (2001, 1401, 3), (4, 200_000), (2, 2, 3)])
+def test_halves_are_those_of_one_call(shape: tuple[int, ...]) -> None:
+    image = np.random.default_rng(5).integers(0, 256, shape, dtype=np.uint8)
+    image = image[: shape[0] // 2 * 2, : shape[1] // 2 * 2]
+    half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(_halved(image), half)
+
+
+# How many threads a process has after a call of OpenCV's, which has four to share work out to.
+THREADS = """
+import sys
+import cv2, psutil
+import numpy as np
+from model.crop import Region, crop_image
+cv2.setNumThreads(4)
+image = np.zeros((2000, 2000, 3), np.uint8)
+def threads():
+    return psutil.Process().num_threads()
+before = threads()
+for side in (100, 1900):
+    for size in (128, 256):
+        crop_image(image, Region(1000, 1000, side), size)
+cropped = threads() - before
+cv2.warpAffine(image, np.eye(2, 3), (128, 128))
+print(cropped, threads() - before)
+"""
+
+
+def test_a_crop_wakes_no_threads() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", THREADS], capture_output=True, text=True, check=True
+    )
+    cropped, warped = map(int, ran.stdout.split())
+    assert cropped == 0
+    assert warped > 0  # or this test would prove nothing

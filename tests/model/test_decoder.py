@@ -78,11 +78,14 @@ def _openvino(model: onnx.ModelProto, pixels: np.ndarray) -> dict[str, np.ndarra
 _IN_FLOATS = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_points_are_those_of_numpy_in_openvino(case: str) -> None:
+def test_points_are_those_of_numpy_in_openvino(case: str, channels_last: bool) -> None:
     maps = heatmaps(case, 16)
     crops = np.zeros((len(maps), 64, 64, 3), "u1")
-    _agree(_openvino(with_decoder(_showing(maps)), crops), maps)
+    model = with_decoder(_showing(maps), heatmaps=False, channels_last=channels_last)
+    assert "heatmaps" not in {output.name for output in model.graph.output}
+    _agree(_openvino(model, crops), maps)
 
 
 @pytest.mark.parametrize("method", DECODERS)

@@ -54,9 +54,6 @@ class Tracker(Closing):
     process that is forked cannot use its parent's: start processes by
     `multiprocessing.get_context("spawn")`, and make a tracker in each.
 
-    A program that imports `cv2` before this package pays 0.6 ms of the processor's time more for a
-    frame (`model.idle_threads`), which `cv2.setNumThreads(1)` saves as well.
-
     Attributes:
         engine: the network; `engine.description` says what it runs on.
         markup: order of the landmarks.

@@ -8,8 +8,9 @@ from model.decoder import DECODERS, DEFAULT_DECODER, Decoder, decode
 from model.errors import InputError
 from tests.support.small_network import exported_small
 from tests.support.tiny_onnx import reference, tiny_onnx
-from tracker.engines import openvino as module
+from tracker.engines import openvino_network as module
 from tracker.engines.base import PointEngine
+from tracker.engines.onnx_file import OnnxFile
 from tracker.engines.openvino import OpenVinoEngine
 
 
@@ -23,9 +24,13 @@ def crops() -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
 
 
-def compiled(engine: OpenVinoEngine) -> "module._Pairs":
-    """The pairs, waited for."""
-    pairs = engine._pairs
+def pairs_of(engine: OpenVinoEngine, decodes: bool) -> "module._Pairs | None":
+    return engine._network(decodes=decodes)._pairs
+
+
+def compiled(engine: OpenVinoEngine, decodes: bool = False) -> "module._Pairs":
+    """The pairs of the network that gives heatmaps, or points; waited for."""
+    pairs = pairs_of(engine, decodes)
     assert pairs is not None
     pairs.ready()
     assert pairs._compiled is not None
@@ -64,6 +69,7 @@ def test_points_are_those_of_the_heatmaps(
     engine = OpenVinoEngine(weights, threads=2, precision="f32")
     assert isinstance(engine, PointEngine)
     compiled(engine)
+    compiled(engine, decodes=True)
     points, peaks = engine.start(crops[:count], method)()
     expected, expected_peaks = decode(engine(crops[:count]), method)
     np.testing.assert_allclose(points, expected, atol=1e-4)
@@ -96,9 +102,10 @@ def test_one_face_compiles_nothing_more_and_several_do_not_wait(
     weights: str, crops: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = OpenVinoEngine(weights, threads=2)
-    assert engine._pairs is not None
+    pairs = pairs_of(engine, decodes=False)
+    assert pairs is not None
     engine(crops[:1])
-    assert engine._pairs._compiled is None
+    assert pairs._compiled is None
     # Not ready yet: one by one.
     monkeypatch.setattr(module._Pairs, "ready", lambda self: False)
     np.testing.assert_allclose(engine(crops), reference(crops), atol=2e-6)
@@ -106,9 +113,29 @@ def test_one_face_compiles_nothing_more_and_several_do_not_wait(
     engine.close()
 
 
+def test_heatmaps_are_another_network_that_waits_to_be_asked_for(
+    weights: str, crops: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[tuple[str, ...]] = []
+    real = module._with_decoder
+
+    def watch(file: OnnxFile, decoders: tuple[Decoder, ...]) -> bytes:
+        loaded.append(decoders)
+        return real(file, decoders)
+
+    monkeypatch.setattr(module, "_with_decoder", watch)
+    engine = OpenVinoEngine(weights, threads=1, precision="f32")
+    engine.start(crops, DEFAULT_DECODER)()
+    assert loaded == [(DEFAULT_DECODER,)]
+    engine(crops)
+    engine.start(crops, "dark")()
+    assert loaded == [(DEFAULT_DECODER,), ()]
+    engine.close()
+
+
 def test_one_thread_has_no_pairs(weights: str, crops: np.ndarray) -> None:
     engine = OpenVinoEngine(weights, threads=1)
-    assert engine._pairs is None
+    assert pairs_of(engine, decodes=False) is None
     np.testing.assert_allclose(engine(crops), reference(crops), atol=2e-6)
     engine.close()
 
@@ -123,6 +150,7 @@ def test_a_failed_compilation_is_an_input_error(
     weights: str, crops: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = OpenVinoEngine(weights, threads=2)
+    engine(crops[:1])
 
     def fail(*_: object) -> openvino.CompiledModel:
         raise InputError("OpenVINO cannot load it.")
