@@ -5,8 +5,8 @@ Coordinates: (0, 0) is the centre of the top left pixel, x to the right, y down,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from math import log2, pi
 
 import cv2
 import numpy as np
@@ -43,7 +43,7 @@ class Region:
 
 def wrap_angle(angle: float) -> float:
     """The same angle, radians, between -pi and pi: how far one direction is from another."""
-    return (angle + pi) % (2 * pi) - pi
+    return (angle + math.pi) % (2 * math.pi) - math.pi
 
 
 def region_from_box(box: ArrayLike, angle: float = 0.0, scale: float = CROP_SCALE) -> Region:
@@ -76,7 +76,7 @@ def region_from_landmarks(
     Returns:
         The region, turned by `angle`.
     """
-    cos, sin = np.cos(angle), np.sin(angle)
+    cos, sin = math.cos(angle), math.sin(angle)
     axes = np.array([[cos, sin], [-sin, cos]])  # rows: the face's own x and y axes
     turned = np.asarray(points, dtype=np.float64) @ axes.T
     low, high = turned.min(axis=0), turned.max(axis=0)
@@ -88,7 +88,7 @@ def region_from_landmarks(
 def crop_matrix(region: Region, size: int) -> NDArray[np.float64]:
     """Affine matrix [2, 3] from image pixels to pixels of a crop of `size` x `size`."""
     scale = size / region.size
-    cos, sin = scale * np.cos(region.angle), scale * np.sin(region.angle)
+    cos, sin = scale * math.cos(region.angle), scale * math.sin(region.angle)
     linear = np.array([[cos, sin], [-sin, cos]])
     offset = (size - 1) / 2 - linear @ np.array([region.x, region.y])
     return np.column_stack([linear, offset])
@@ -126,7 +126,7 @@ def warp_image(
     """
     a, b, c, d = (float(value) for value in matrix[:, :2].ravel())
     shrinking = abs(a * d - b * c) ** -0.5
-    halvings = max(int(log2(shrinking)), 0)
+    halvings = max(int(math.log2(shrinking)), 0)
     if halvings or max(image.shape[:2]) > LONGEST:
         image, matrix = _shrink(image, matrix, size, halvings)
     # Where every pixel of the crop lies in the image.

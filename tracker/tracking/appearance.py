@@ -38,8 +38,8 @@ def face_look(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
     inner = crop[margin : len(crop) - margin, margin : len(crop) - margin]
     # By halves first, which OpenCV averages in vectors: it takes half of the time.
     half = len(inner) // 2
-    inner = cv2.resize(inner, (half, half), interpolation=cv2.INTER_AREA)
-    small = cv2.resize(inner, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    halved = cv2.resize(inner, (half, half), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(halved, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     return _normalized(small.astype(np.float32).ravel())
 
 

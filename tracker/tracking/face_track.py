@@ -6,13 +6,12 @@ from dataclasses import replace
 from math import exp
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.crop import Region
 from tracker.tracking.appearance import blend
 from tracker.tracking.landmark_network import Measurement
 from tracker.tracking.results import Face
-from tracker.tracking.smoothing import FaceFilter
+from tracker.tracking.steadier import Steadier
 
 # How long a face goes on as it went, seconds: heads turn back, and a lost one is not pursued.
 _INERTIA = 0.15
@@ -40,7 +39,7 @@ class Track:
 
     Args:
         number: the id.
-        smoother: its own filter, None for no smoothing.
+        steadier: its own.
         measurement: the face.
         timestamp: seconds.
     """
@@ -48,21 +47,21 @@ class Track:
     def __init__(
         self,
         number: int,
-        smoother: FaceFilter | None,
+        steadier: Steadier,
         measurement: Measurement,
         timestamp: float,
     ) -> None:
         self.id = number
         self.lost = False
-        self._filter = smoother
+        self._steadier = steadier
         self.seen = measurement
         self.seen_at = timestamp
         self.look = measurement.look
         self._velocity = np.zeros(2)
-        self._smooth = self._smoothed(measurement, timestamp)
+        self._smooth, self._region = steadier(measurement, timestamp)
 
     def expect(self, timestamp: float) -> Region:
-        """Where to look at a time: around the last unsmoothed landmarks, or a little further on.
+        """Where to look at a time: around the last landmarks, smoothed, or a little further on.
 
         Args:
             timestamp: seconds.
@@ -70,7 +69,7 @@ class Track:
         Returns:
             The region, with the size and roll that the face last had.
         """
-        region = self.seen.next_region
+        region = self._region
         ahead = max(timestamp - self.seen_at, 0.0)
         shift = self._velocity * (_INERTIA * (1 - exp(-ahead / _INERTIA)))
         distance, room = float(np.linalg.norm(shift)), _ROOM * region.size
@@ -87,9 +86,9 @@ class Track:
             timestamp: seconds.
             alone: whether no other face is near that could be hiding this one.
         """
-        if self.lost and self._filter:
+        if self.lost:
             # It may have moved anywhere: what was before says nothing about its speed.
-            self._filter.reset()
+            self._steadier.reset()
         old, new = self.seen.next_region, measurement.next_region
         step = timestamp - self.seen_at
         # After a longer absence the way between says nothing about the speed now.
@@ -102,7 +101,7 @@ class Track:
             self.look = blend(self.look, measurement.look, 1 - exp(-max(step, 0) / _LOOK_SECONDS))
         self.lost = False
         self.seen, self.seen_at = measurement, timestamp
-        self._smooth = self._smoothed(measurement, timestamp)
+        self._smooth, self._region = self._steadier(measurement, timestamp)
 
     def miss(self) -> None:
         """Note that the face was not seen in a frame."""
@@ -120,8 +119,3 @@ class Track:
             region=seen.region,
             maps=seen.maps,
         )
-
-    def _smoothed(self, measurement: Measurement, timestamp: float) -> NDArray[np.float64]:
-        if self._filter is None:
-            return measurement.landmarks
-        return self._filter(measurement.landmarks, timestamp)

@@ -22,7 +22,8 @@ from tracker.tracking.recognition import (
     match,
     recognise,
 )
-from tracker.tracking.smoothing import FaceFilter, smoothing
+from tracker.tracking.smoothing import smoothing
+from tracker.tracking.steadier import Steadier
 
 # Faces out of sight that are remembered at most: a crowd that walks past must not pile up.
 _REMEMBERED = 8
@@ -38,7 +39,7 @@ class Tracks:
     """
 
     def __init__(self, markup: Markup, options: TrackerOptions, stopwatch: Stopwatch) -> None:
-        self._options = options
+        self._options, self._markup = options, markup
         self._smoothing = smoothing(options.smoothing)
         self._parts = parts(markup)
         self._stopwatch = stopwatch
@@ -164,8 +165,8 @@ class Tracks:
         return measurement.confidence >= needed
 
     def _start(self, measurement: Measurement, timestamp: float) -> None:
-        smoother = FaceFilter(self._smoothing, self._parts) if self._smoothing else None
-        track = Track(self._next_id, smoother, measurement, timestamp)
+        steadier = Steadier(self._markup, self._parts, self._smoothing)
+        track = Track(self._next_id, steadier, measurement, timestamp)
         self._tracks.append(track)
         self._next_id += 1
 

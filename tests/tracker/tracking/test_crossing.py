@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from model.crop import CROP_SCALE, Region
+from tests.support.steadiers import steadier
 from tracker.tracking.crossing import duplicates, is_alone, rightful, slipped
 from tracker.tracking.face_track import Track
 from tracker.tracking.landmark_network import Measurement
@@ -29,7 +30,7 @@ def seen(x: float, look: np.ndarray, expected: float | None = None) -> Measureme
 
 
 def track(number: int, x: float, look: np.ndarray, lost: bool = False) -> Track:
-    made = Track(number, None, seen(x, look), 0.0)
+    made = Track(number, steadier("off"), seen(x, look), 0.0)
     if lost:
         made.miss()
     return made

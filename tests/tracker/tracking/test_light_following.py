@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from model.crop import Region, region_from_landmarks
 from model.shipped_markups import WFLW
+from tests.support.steadiers import steadier
 from tests.support.tracked_scene import TEMPLATE, landmarks, pose
 from tracker.tracking.face_memory import _DOUBT, _FADES, FaceMemory
 from tracker.tracking.face_parts import parts
@@ -72,7 +73,7 @@ class Scene:
         self.following = LightFollowing(
             cast(LandmarkNetwork, self.large), cast(Follower, Loaded()), WFLW
         )
-        self.track = Track(0, None, self.truth(), 0.0)
+        self.track = Track(0, steadier("off"), self.truth(), 0.0)
 
     def truth(self) -> Measurement:
         points = landmarks(self.large.matrix)
@@ -157,7 +158,7 @@ def test_a_face_out_of_sight_is_for_the_large_network() -> None:
 def test_faces_have_memories_of_their_own_and_keep_their_places() -> None:
     scene = Scene()
     region = scene.truth().region
-    other = Track(1, None, scene.truth(), 0.0)
+    other = Track(1, steadier("off"), scene.truth(), 0.0)
     scene.look(0.0)
     known, new = scene.following.start(IMAGE, [(scene.track, region), (other, region)], 0.1)()
     truth = landmarks(scene.large.matrix)

@@ -44,7 +44,11 @@ def looks(engine: Engine, image: NDArray[np.uint8], region: Region) -> tuple[Fac
 
 @pytest.mark.parametrize("angle", [0.0, 0.3])
 def test_a_mirrored_picture_has_mirrored_landmarks(engine: Engine, angle: float) -> None:
-    """To a hundredth of a pixel, where those of one look are apart by a quarter."""
+    """To a tenth of a pixel, where those of one look are apart by a whole one.
+
+    Not exactly: turned crops of the two differ by a grey level here and there, by rounding, which
+    moves what a network in 8 bits sees by 0.05 pixels.
+    """
     width = IMAGE.shape[1]
     once, mean = looks(engine, IMAGE, replace(FACE, angle=angle))
     there = replace(FACE, x=width - 1 - FACE.x, angle=-angle)
@@ -54,8 +58,8 @@ def test_a_mirrored_picture_has_mirrored_landmarks(engine: Engine, angle: float)
         back = second.raw[WFLW.flip] * [-1, 1] + [width - 1, 0]
         return float(np.linalg.norm(first.raw - back, axis=1).mean())
 
-    assert apart(mean, mean_there) < 0.01
-    assert apart(once, once_there) > 0.2
+    assert apart(mean, mean_there) < 0.1
+    assert apart(once, once_there) > 0.5
     np.testing.assert_allclose(mean.scores, mean_there.scores[WFLW.flip], atol=0.01)
     assert mean.confidence == pytest.approx(mean_there.confidence, abs=0.01)
 
