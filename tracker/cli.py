@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from model.errors import run_command
 from tracker.commands.track import track
+from tracker.system.abandoned_threads import leave_at_once
 from tracker.system.opencv_threads import one_opencv_thread
 
 # Subcommand -> module and function. They load their libraries only when called.
@@ -73,7 +74,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # file names may hold what cannot be printed
             stream.reconfigure(errors="backslashreplace")
-    run_command(lambda: app(prog_name="propnet-track"))
+    try:
+        run_command(lambda: app(prog_name="propnet-track"))
+    except SystemExit as end:
+        leave_at_once(end.code if isinstance(end.code, int) else 0 if end.code is None else 1)
+        raise
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from tracker.system.abandoned_threads import abandon
 from tracker.system.closing import Closing
 from tracker.video.frame_source import SourceFrame, VideoInfo
 
@@ -88,6 +89,8 @@ class LiveReader(Closing, Generic[Raw]):
         """Stop reading and free the source."""
         self.stop()
         self._thread.join(_FAREWELL)
+        if self._thread.is_alive():
+            abandon(self._thread)
 
     def _read(self) -> None:
         frames = iter(self._frames)

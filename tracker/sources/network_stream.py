@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from tracker.sources.live_reader import LiveReader, SourceLostError
 from tracker.sources.source_options import NO_OPTIONS, SourceOptions
+from tracker.system.abandoned_threads import abandon
 from tracker.system.closing import Closing
 from tracker.video.container import pick_video_stream
 from tracker.video.deinterlacing import Deinterlacer
@@ -200,12 +201,14 @@ class _Connection:
                 opened.set_exception(error)
 
         # Not of a pool, whose threads the process would wait for at its end.
-        Thread(target=work, name="open stream", daemon=True).start()
+        thread = Thread(target=work, name="open stream", daemon=True)
+        thread.start()
         try:
             while not opened.done():
                 wait((opened,), _SOON)
         except BaseException:
             opened.add_done_callback(_hang_up)
+            abandon(thread)
             raise
         return opened.result()
 
