@@ -62,7 +62,8 @@ def find_inputs(sources: Iterable[str | Path], outputs: Iterable[Path | None] = 
         files = [p for p in files if is_file(p) and not _ours(p)]
         if not files:
             raise InputError(f"{source}: there is {what}.")
-        apart = [p for p in files if os.path.realpath(p.parent) not in homes]
+        inside = {f for f in {p.parent for p in files} if os.path.realpath(f) in homes}
+        apart = [p for p in files if p.parent not in inside]
         found += sorted(apart or files, key=natural_key)
     return list(dict.fromkeys(found))
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from threading import Thread
+from weakref import WeakSet
 
-_abandoned: list[Thread] = []
+# Those that have ended since are forgotten.
+_abandoned: WeakSet[Thread] = WeakSet()
 
 
 def abandon(thread: Thread) -> None:
@@ -15,7 +17,7 @@ def abandon(thread: Thread) -> None:
     FFmpeg asks ten times a second whether it is to go on, and PyAV asks Python for it: once the
     interpreter has ended, while the process runs its last handlers, that is a crash.
     """
-    _abandoned.append(thread)
+    _abandoned.add(thread)
 
 
 def leave_at_once(code: int) -> None:

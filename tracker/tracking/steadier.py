@@ -19,8 +19,9 @@ class Steadier:
 
     A network does not see quite the same in a region that lies a little differently on the face. A
     region around measured landmarks hangs on the outermost of them and repeats their noise, so that
-    the next landmarks have more of it. Around smoothed ones a still face shakes by a third less,
-    raw and smoothed, and a moving one flickers by a tenth less (docs/results.md, "Steadiness").
+    the next landmarks have more of it. Around smoothed ones a still face shakes by a quarter to a
+    half less, raw and smoothed, and a moving one flickers less (docs/results.md, "Where to look
+    next").
 
     State: the filters'.
 
@@ -37,14 +38,15 @@ class Steadier:
         assert _LOOKING is not None
         self._roll = markup.roll
         self._looking = FaceFilter(_LOOKING, part)
-        own = FaceFilter(shown, part) if shown is not None else None
-        self._shown = self._looking if shown == _LOOKING else own
+        # A filter of its own, where what is shown is neither that one's nor as measured.
+        self._own = FaceFilter(shown, part) if shown not in (None, _LOOKING) else None
+        self._shows_measured = shown is None
 
     def reset(self) -> None:
         """Forget the face: the next landmarks come out unchanged."""
         self._looking.reset()
-        if self._shown is not None:
-            self._shown.reset()
+        if self._own is not None:
+            self._own.reset()
 
     def __call__(self, seen: Measurement, timestamp: float) -> tuple[NDArray[np.float64], Region]:
         """Smooth what was measured in a frame.
@@ -58,10 +60,9 @@ class Steadier:
             turned and zoomed by what smoothing does to the region of the landmarks.
         """
         steady = self._looking(seen.landmarks, timestamp)
-        shown = seen.landmarks
-        if self._shown is not None:
-            same = self._shown is self._looking
-            shown = steady if same else self._shown(seen.landmarks, timestamp)
+        shown = seen.landmarks if self._shows_measured else steady
+        if self._own is not None:
+            shown = self._own(seen.landmarks, timestamp)
         before, after = (
             region_from_landmarks(points, self._roll(points)) for points in (seen.landmarks, steady)
         )
